@@ -50,6 +50,8 @@ export const SHARED_ERRORS = defineErrors({
     precondition: {
       image_missing: "The image is not on any machine and not in its registry.",
       image_platform_missing: "The image has no variant for the machine's platform.",
+      image_invalid: "The reference, manifest or archive of an image is malformed or of an unsupported kind.",
+      image_blob_corrupt: "The received content does not have the digest that the image's manifest names.",
       registry_denied: "The registry refuses access: credentials are missing, wrong or not sufficient.",
       registry_unreachable: "The image's registry does not answer, or answers with an error of its own.",
       registry_rate_limited: "The registry limits how often images may be pulled.",

@@ -155,6 +155,17 @@ it("an archive of an OCI layout keeps its manifest's digest", async () => {
     }),
   };
   expect((await read(files)).image).toEqual({ digest: oci.digest, size: oci.config.length + 5 });
+  const named = (annotations: Record<string, string>) => ({
+    ...files,
+    "index.json": JSON.stringify({
+      ...{ schemaVersion: 2 },
+      manifests: [{ digest: oci.digest, size: oci.manifest.length, annotations }],
+    }),
+  });
+  const whole = { "io.containerd.image.name": "docker.io/shop/web:v4" };
+  const bare = { "org.opencontainers.image.ref.name": "v4" };
+  expect((await read(named({ ...whole, ...bare }))).image.name).toBe("docker.io/shop/web:v4");
+  expect((await read(named(bare))).image.name).toBeUndefined();
   const [layer = ""] = [...oci.blobs.keys()].slice(1);
   const { [`blobs/sha256/${layer.slice(7)}`]: _gone, ...cut } = files;
   await rm(dir, { recursive: true });

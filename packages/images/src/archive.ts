@@ -242,6 +242,7 @@ async function fromLayout(
     const notes = (raw as { annotations?: Readonly<Record<string, string>> }).annotations ?? {};
     return {
       ...descriptor(raw),
+      whole: notes["io.containerd.image.name"],
       named: notes["io.containerd.image.name"] ?? notes["org.opencontainers.image.ref.name"],
     };
   });
@@ -251,7 +252,10 @@ async function fromLayout(
       : manifests.find(({ named }) => named !== undefined && name !== undefined && fullOf(named) === name);
   if (wanted === undefined)
     throw invalid(`the archive holds ${manifests.length} images`, "name one of them, or save one image");
-  const own = fullNames(listed(list)[0]?.RepoTags)[0];
+  // The other annotation is often a bare tag, which is no name.
+  const own =
+    fullNames(listed(list)[0]?.RepoTags)[0] ??
+    (wanted.whole === undefined ? undefined : fullOf(wanted.whole));
   const read = readManifest(await store.bytes(wanted.digest));
   const digest =
     read?.kind === "index" ? forPlatform(read, platform, name ?? "the image").digest : wanted.digest;

@@ -15,8 +15,6 @@ export const ERRORS = defineErrors({
   instances: {
     precondition: {
       layer_needed: "An unpacked layer cannot be removed: another layer or an instance's root needs it.",
-      image_invalid: "The reference, manifest or archive of an image is malformed or of an unsupported kind.",
-      image_blob_corrupt: "The received content does not have the digest that the image's manifest names.",
     },
   },
 });

@@ -47,7 +47,7 @@ const breaking = (after: number): BlobSource => ({
 async function opened(sources: readonly BlobSource[], onProgress?: (done: number, total: number) => void) {
   const store = openImageStore(dir);
   await takeManifest(store, image.digest, async () => image.manifest, signal);
-  const bytes = await completeImage(store, image.digest, sources, {
+  const bytes = await completeImage(store, image.digest, () => sources, {
     ...{ platform, signal },
     ...(onProgress && { onProgress }),
   });
@@ -87,7 +87,7 @@ describe("an image", () => {
     await takeManifest(store, image.digest, async () => image.manifest, signal);
     await writeFile(join(dir, "ingest", digestOf(large).slice(7)), large.subarray(0, 250_000));
     const source = whole();
-    const bytes = await completeImage(store, image.digest, [source], { platform, signal });
+    const bytes = await completeImage(store, image.digest, () => [source], { platform, signal });
     expect(bytes).toBeLessThan(60_000);
     expect(source.asked).toContain(`${digestOf(large).slice(7, 11)}+250000`);
   });
@@ -101,6 +101,73 @@ describe("an image", () => {
     expect(await readdir(join(dir, "blobs", "sha256"))).toEqual([image.digest.slice(7)]);
   });
 
+  it("that one source damages comes from the next one, and from the only one again", async () => {
+    const bad = (times: number): BlobSource => {
+      let left = times;
+      const right = whole();
+      return {
+        name: "bad",
+        open: async (blob, offset, either) =>
+          left-- > 0
+            ? Readable.from([Buffer.alloc(blob.size - offset, "y")])
+            : right.open(blob, offset, either),
+      };
+    };
+    expect(await code(opened([bad(Number.POSITIVE_INFINITY), whole()]))).toBe("done");
+    await rm(dir, { recursive: true });
+    expect(await code(opened([bad(2)]))).toBe("done");
+  });
+
+  it("is read by others while it arrives, up to its last byte, and breaks off when it fails", async () => {
+    const store = openImageStore(dir);
+    await takeManifest(store, image.digest, async () => image.manifest, signal);
+    const { growing } = store.blobs;
+    expect(await growing.coming(digestOf(large), 5, signal)).toBeUndefined();
+    const coming = growing.coming(digestOf(large), 10_000, signal);
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const slow: BlobSource = {
+      name: "slow",
+      async open({ digest }) {
+        const bytes = image.blobs.get(digest) ?? Buffer.alloc(0);
+        return Readable.from(
+          (async function* () {
+            yield bytes.subarray(0, bytes.length / 2);
+            if (digest === digestOf(large)) await held;
+            yield bytes.subarray(bytes.length / 2);
+          })(),
+        );
+      },
+    };
+    const done = completeImage(store, image.digest, () => [slow], { platform, signal });
+    expect(await coming).toBe(large.length);
+    const seen: Buffer[] = [];
+    for await (const chunk of growing.read(digestOf(large), 10, large.length) as AsyncIterable<Buffer>) {
+      seen.push(chunk);
+      release(); // only what came before the end can have released the rest
+    }
+    expect(Buffer.concat(seen).equals(large.subarray(10))).toBe(true);
+    await done;
+    await rm(dir, { recursive: true });
+    const other = openImageStore(dir);
+    await takeManifest(other, image.digest, async () => image.manifest, signal);
+    const half: BlobSource = {
+      name: "half",
+      async open(blob, offset, either) {
+        if (offset > 0) throw new Error("gone");
+        return (await breaking(100_000).open(blob, offset, either)) as Readable;
+      },
+    };
+    const failing = completeImage(other, image.digest, () => [half], { platform, signal });
+    failing.catch(() => {});
+    const size = (await other.blobs.growing.coming(digestOf(large), 10_000, signal)) ?? 0;
+    const broken = other.blobs.growing.read(digestOf(large), 0, size).toArray();
+    await expect(broken).rejects.toThrow("has failed");
+    await expect(failing).rejects.toThrow("gone");
+  });
+
   it("that no source has is missing; the last source's reason counts", async () => {
     expect(await code(opened([]))).toBe("image_missing");
     const gone: BlobSource = { name: "gone", open: async () => Promise.reject(new Error("no route")) };
@@ -111,9 +178,9 @@ describe("an image", () => {
     const store = openImageStore(dir);
     await takeManifest(store, image.digest, async () => image.manifest, signal);
     const arm = { os: "linux", architecture: "arm64" };
-    await expect(completeImage(store, image.digest, [whole()], { platform: arm, signal })).rejects.toThrow(
-      /linux\/amd64, and this machine is linux\/arm64/,
-    );
+    await expect(
+      completeImage(store, image.digest, () => [whole()], { platform: arm, signal }),
+    ).rejects.toThrow(/linux\/amd64, and this machine is linux\/arm64/);
   });
 
   it("keeps its digest when its name goes to another one", async () => {

@@ -1,6 +1,13 @@
 import type { Readable } from "node:stream";
 import { PloyzError } from "./error-codes.ts";
-import { configPlatform, type Descriptor, type Platform, readManifest, shownPlatform } from "./manifest.ts";
+import {
+  configPlatform,
+  contentOf,
+  type Descriptor,
+  type Platform,
+  readManifest,
+  shownPlatform,
+} from "./manifest.ts";
 import { GivenUp } from "./store/blobs.ts";
 import type { ImageStore } from "./store/store.ts";
 
@@ -18,20 +25,19 @@ export interface PullOptions {
   onProgress?(done: number, total: number): void;
   /** How many blobs at once. Default 4. */
   readonly parallel?: number;
-  /** With another number on each machine they begin with other blobs, and then have some for each other. Default 0. */
-  readonly turn?: number;
 }
 
 /**
- * Completes an image whose manifest the store has: fetches its missing blobs, several at once, each from the first source that has it.
- * A source that fails in the middle is replaced by the next one, which continues at the same byte. Returns the bytes that arrived.
+ * Completes an image whose manifest the store has: fetches its missing blobs, several at once and in the manifest's order, each from the first of its
+ * sources that has it. A source that fails in the middle is replaced by the next one, which continues at the same byte. Others may follow what arrives.
+ * `sources`: those of the manifest's part with this index (the configuration is 0). Returns the bytes that arrived.
  * @throws PloyzError `no_space` before the first byte; `image_blob_corrupt`; `image_platform_missing`; the last source's error
  */
 export async function completeImage(
   store: ImageStore,
   digest: string,
-  sources: readonly BlobSource[],
-  { platform, signal, onProgress, parallel = 4, turn = 0 }: PullOptions,
+  sources: (part: number) => readonly BlobSource[],
+  { platform, signal, onProgress, parallel = 4 }: PullOptions,
 ): Promise<number> {
   const manifest = await store.manifest(digest);
   if (manifest === undefined)
@@ -45,20 +51,22 @@ export async function completeImage(
   onProgress?.(0, left);
   const broken = new AbortController();
   const either = AbortSignal.any([signal, broken.signal]);
-  const from = missing.length === 0 ? 0 : turn % missing.length;
-  const rest = [...missing.slice(from), ...missing.slice(0, from)];
+  // All machines go through them in the same order: those that wait for each other then never wait in a circle.
+  const parts = new Map(contentOf(manifest).map((part, index) => [part.digest, index]));
+  const rest = [...missing];
   const worker = async () => {
     for (let blob = rest.shift(); blob !== undefined; blob = rest.shift()) {
       const one = blob as Descriptor;
-      await store.blobs.ensure(one, replacing(one, sources, either), {
+      await store.blobs.ensure(one, replacing(one, sources(parts.get(one.digest) ?? 0), either), {
         signal: either,
         onBytes(count) {
           done += count;
-          onProgress?.(done, left);
+          onProgress?.(Math.min(done, left), left); // more arrive when some were damaged
         },
       });
     }
   };
+  const arrived = store.blobs.growing.expect(missing);
   const workers = Array.from({ length: Math.max(1, Math.min(parallel, rest.length)) }, worker);
   try {
     await Promise.all(workers);
@@ -66,6 +74,8 @@ export async function completeImage(
     broken.abort(error);
     await Promise.allSettled(workers);
     throw error;
+  } finally {
+    arrived();
   }
   const config = await store.bytes(manifest.config.digest);
   const has = configPlatform(config);
@@ -78,7 +88,7 @@ export async function completeImage(
   return done;
 }
 
-/** Rounds over the sources. A source that has sent something and broke may be tried again; a round without any byte is the last. */
+/** Rounds over the sources. A source that has sent something and broke may be tried again; a round without any byte is the last. After damaged content it begins again. */
 function replacing(blob: Descriptor, sources: readonly BlobSource[], signal: AbortSignal) {
   let next = 0;
   let roundBegan = -1;
@@ -89,6 +99,7 @@ function replacing(blob: Descriptor, sources: readonly BlobSource[], signal: Abo
   });
   return async ({ offset, failed }: { offset: number; failed: unknown }): Promise<Readable> => {
     if (failed !== undefined) reason = failed;
+    if (failed instanceof PloyzError && failed.code === "image_blob_corrupt") roundBegan = -1;
     for (;;) {
       if (next % Math.max(1, sources.length) === 0) {
         if (roundBegan === offset || sources.length === 0) throw new GivenUp(reason);

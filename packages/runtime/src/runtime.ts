@@ -229,8 +229,10 @@ export interface Images {
   remove(id: string): Promise<boolean>;
   /** Idempotent. `name` is `repository:tag`. */
   tag(ref: string, name: string): Promise<void>;
-  /** Every image with its names. */
-  list(): Promise<readonly (Image & { readonly names: readonly string[] })[]>;
+  /** Every image with its names, and with those that have the digest of a pull in place of a tag. */
+  list(): Promise<
+    readonly (Image & { readonly names: readonly string[]; readonly pulledAs: readonly string[] })[]
+  >;
 }
 
 /**

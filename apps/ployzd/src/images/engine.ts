@@ -8,6 +8,23 @@ import type { Brought } from "./brought.ts";
 const keptName = (digest: string): string =>
   `ployz/image:${digest.slice("sha256:".length, "sha256:".length + 12)}`;
 
+/** A name of a pull from this machine's store, with its digest. */
+const PULLED = /^127\.0\.0\.1:\d+\/ployz\/image@(sha256:[0-9a-f]{64})$/;
+/** Those of this daemon that run. */
+const pulling = new Set<string>();
+
+/** Does for pulls whose daemon died in the middle what comes after a pull, so that the engine keeps nothing that no cleaning knows. */
+export async function finishPulls(engine: Images, brought: Pick<Brought, "add">): Promise<void> {
+  for (const { id, pulledAs } of await engine.list())
+    for (const ref of pulledAs) {
+      const [, digest] = PULLED.exec(ref) ?? [];
+      if (digest === undefined || pulling.has(ref)) continue;
+      await brought.add({ digest, id, name: keptName(digest) });
+      await engine.tag(id, keptName(digest));
+      await engine.untag(ref);
+    }
+}
+
 /**
  * Lets the machine's engine pull an image by digest from this machine's store, so that it takes only the layers that it lacks. The store listens on
  * loopback for that long only. `name`: the operator's, which moves to it.
@@ -34,6 +51,7 @@ export async function loadIntoEngine(
     server.listen(0, "127.0.0.1", resolve);
   });
   const ref = `127.0.0.1:${(server.address() as AddressInfo).port}/ployz/image@${digest}`;
+  pulling.add(ref);
   try {
     const { id } = await engine.pull(ref, { signal, onProgress: tell });
     // Noted before it is named, so that a crash leaves no image that no cleaning knows.
@@ -41,6 +59,7 @@ export async function loadIntoEngine(
     await engine.tag(id, name ?? keptName(digest));
     await engine.untag(ref);
   } finally {
+    pulling.delete(ref);
     server.closeAllConnections();
     server.close();
   }

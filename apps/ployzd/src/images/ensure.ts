@@ -18,7 +18,8 @@ import type { Commands, Json } from "@ployz/primitives/protocol";
 import type { Images } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import type { Brought } from "./brought.ts";
-import { loadIntoEngine } from "./engine.ts";
+import { inChain } from "./chain.ts";
+import { finishPulls, loadIntoEngine } from "./engine.ts";
 import type { Peers } from "./peers.ts";
 import { orMissing } from "./resolve.ts";
 import type { Wanted } from "./wanted.ts";
@@ -33,8 +34,7 @@ export interface EnsureDeps {
   readonly peers: Peers;
   readonly brought: Brought;
   readonly wanted: Wanted;
-  /** Another number on each machine. */
-  readonly turn: number;
+  readonly self: string;
   registry(): Promise<Registry>;
   log(error: unknown): void;
 }
@@ -85,10 +85,13 @@ async function ensure(
     name: from.registry,
     open: (blob, offset, either) => orMissing(registry.blob(from, blob.digest, offset, either)),
   });
-  const all = [...sources.map(peers.source), ...(name === undefined ? [] : [outside(name)])];
-  const transferredBytes = await completeImage(store, manifest, all, {
+  const last = name === undefined ? [] : [outside(name)];
+  const sourcesOf = (part: number): readonly BlobSource[] => {
+    const { follows, others } = inChain(wanted, deps.self, part);
+    return [...follows.map(peers.growing), ...others.map(peers.source), ...last];
+  };
+  const transferredBytes = await completeImage(store, manifest, sourcesOf, {
     ...{ platform, signal },
-    turn: deps.turn,
     onProgress: (done, total) => tell({ done, total }),
   });
   const full = name?.tag === undefined ? undefined : fullName(name);
@@ -100,6 +103,7 @@ async function ensure(
   if (engine === undefined) return { transferredBytes };
   const tag = taken && full !== undefined ? shortName(full) : undefined;
   const present = await engine.resolve(manifest);
+  if (present !== undefined) await finishPulls(engine, brought);
   if (present === undefined)
     await loadIntoEngine(
       engine,

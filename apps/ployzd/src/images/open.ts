@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { contentSize, type ImageStore, type Registry, type UnpackedImages } from "@ployz/images";
 import type { Commands, ImageCommands, Json } from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
@@ -36,7 +35,6 @@ export function imageHandlers(deps: ImageDeps): ImageHandlers {
   const { runtime, store, unpacked, registry, brought, wanted, cleaning, log } = deps;
   const peers = imagePeers(deps);
   const engine = runtime.images;
-  const turn = createHash("sha256").update(deps.self).digest()[0] ?? 0;
   return {
     "image.resolve": async ({ ref, name, pull }, { signal }) => {
       const there = pull === "always" ? undefined : await resolveHere(ref, store, engine);
@@ -59,7 +57,7 @@ export function imageHandlers(deps: ImageDeps): ImageHandlers {
     "image.ensure": async (asked, context) =>
       ensureImage(
         {
-          ...{ store, unpacked, engine, registry, peers, brought, wanted, log, turn },
+          ...{ store, unpacked, engine, registry, peers, brought, wanted, log, self: deps.self },
           platform: await platformOf(runtime),
         },
         asked,

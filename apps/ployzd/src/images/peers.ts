@@ -15,6 +15,8 @@ export interface PeerDeps {
 /** Other machines as sources, over the transfer port with one token an object. */
 export interface Peers {
   source(machine: string): BlobSource;
+  /** Also of blobs that are only on their way there. */
+  growing(machine: string): BlobSource;
   /** `undefined`: it does not have it, or it is no manifest. */
   manifest(machine: string, digest: string, signal: AbortSignal): Promise<Buffer | undefined>;
   /** Imports what another machine's engine has: the bytes, or `undefined` when none has it. */
@@ -31,12 +33,14 @@ export function imagePeers({ self, machines, fetch }: PeerDeps): Peers {
     const answer = await machines.call(machine, "transfer.offer", offer, { timeoutMs: 10_000, signal });
     return answer === null ? undefined : fetch(machine, answer.token, signal);
   }
+  const blobsOf = (machine: string, growing: boolean): BlobSource => ({
+    name: machine,
+    open: ({ digest }, offset, signal) =>
+      open(machine, { kind: "blob", digest, offset, machine: self, ...(growing && { growing }) }, signal),
+  });
   return {
-    source: (machine) => ({
-      name: machine,
-      open: ({ digest }, offset, signal) =>
-        open(machine, { kind: "blob", digest, offset, machine: self }, signal),
-    }),
+    source: (machine) => blobsOf(machine, false),
+    growing: (machine) => blobsOf(machine, true),
     async manifest(machine, digest, signal) {
       const stream = await open(machine, { kind: "blob", digest, offset: 0, machine: self }, signal);
       if (stream === undefined) return undefined;

@@ -58,7 +58,7 @@ export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentComman
         hint: "run the same command again: it uploads the bundle",
       });
     },
-    "transfer.offer": async (offer) => {
+    "transfer.offer": async (offer, { signal }) => {
       const { machine } = offer;
       if (offer.kind === "volume") {
         const prepared = await deps.volumes.prepare(offer);
@@ -73,10 +73,16 @@ export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentComman
       }
       const { digest } = offer;
       if (offer.kind === "blob") {
-        const { offset } = offer;
-        const size = await store.blobs.sizeOf(digest);
+        const { blobs } = store;
+        const { offset, growing } = offer;
+        const whole = await blobs.sizeOf(digest);
+        const size = whole ?? (growing && (await blobs.growing.coming(digest, BEGIN_MS, signal)));
         if (size === undefined || !Number.isInteger(offset) || offset < 0 || offset > size) return null;
-        return { token: transfers.offer(machine, async () => store.blobs.read(digest, offset)), bytes: size };
+        const open = async () =>
+          (await blobs.sizeOf(digest)) === undefined
+            ? blobs.growing.read(digest, offset, size)
+            : blobs.read(digest, offset);
+        return { token: transfers.offer(machine, open), bytes: size };
       }
       if (offer.kind === "bundle") {
         if (!(await bundles.has(digest))) return null;
@@ -88,6 +94,9 @@ export function contentHandlers(deps: ContentDeps): Pick<Handlers, ContentComman
     },
   };
 }
+
+/** The same operation lets this machine begin with the image at about the same time. */
+const BEGIN_MS = 3000;
 
 /** One spelling, with or without the algorithm. */
 const bundleKey = (digest: string): string => `sha256:${digest.replace(/^sha256:/, "")}`;

@@ -88,6 +88,20 @@ describe("a registry", () => {
     expect(tokens).toBe(2.5);
   });
 
+  it("is asked again when it limits requests and names a short time, and not often", async () => {
+    const limiting = async (times: number) => {
+      let left = times;
+      const { client, ref, asked, signal } = await registry((_request, response) =>
+        left-- > 0
+          ? response.writeHead(429, { "retry-after": "0" }).end()
+          : response.writeHead(200).end(image.manifest),
+      );
+      return [await code(client.manifest(ref, signal)), asked.length];
+    };
+    expect(await limiting(2)).toEqual(["done", 3]);
+    expect(await limiting(9)).toEqual(["registry_rate_limited", 4]);
+  });
+
   it("tells what it does not have from what cannot be known", async () => {
     const ask = async (handle: Handler, login?: Credentials) => {
       const { client, ref, signal } = await registry(handle, login);

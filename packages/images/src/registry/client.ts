@@ -6,6 +6,7 @@ import { ACCEPTED, MAX_MANIFEST_BYTES } from "../manifest.ts";
 import { fullName, type Reference, shortName } from "../reference.ts";
 import { parseChallenge, tokenUrl } from "./challenge.ts";
 import { bodyOf, type Get, getFollowing, type Headers } from "./http.ts";
+import { patiently } from "./patience.ts";
 
 /** A login of a registry. */
 export interface Credentials {
@@ -97,7 +98,14 @@ export function openRegistry({ get, credentials, hosts = () => undefined }: Regi
     const key = `${ref.registry}/${ref.repository}`;
     const known = accepted.get(key);
     const send = (authorization?: string) =>
-      getFollowing(get, url, { headers: { ...headers, ...(authorization && { authorization }) }, signal });
+      patiently(
+        () =>
+          getFollowing(get, url, {
+            headers: { ...headers, ...(authorization && { authorization }) },
+            signal,
+          }),
+        signal,
+      );
     const first = await send(known);
     if (first.statusCode !== 401) return first;
     first.destroy();
@@ -123,10 +131,8 @@ export function openRegistry({ get, credentials, hosts = () => undefined }: Regi
     const url = tokenUrl(challenge, ref.repository);
     if (asked.protocol === "https:" && url.protocol !== "https:" && hosts(ref.registry)?.insecure !== true)
       throw unusable(`${ref.registry} wants its password sent to ${url.host} without encryption`);
-    const response = await get(url, {
-      headers: basic === undefined ? {} : { authorization: basic },
-      signal,
-    });
+    const asking = { headers: basic === undefined ? {} : { authorization: basic }, signal };
+    const response = await patiently(() => get(url, asking), signal);
     const { statusCode = 0 } = response;
     if ([401, 403, 429].includes(statusCode)) throw await refusal(ref, response, login);
     const token = statusCode === 200 ? tokenIn(await bodyOf(response, 1024 * 1024)) : undefined;

@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { PloyzError } from "../error-codes.ts";
 import { invalid } from "../manifest.ts";
 import { isDigest } from "../reference.ts";
+import { type GrowingBlobs, openGrowing } from "./growing.ts";
 
 /**
  * Content under its digest, in an OCI image layout's `blobs/sha256`. A blob is written to `ingest/` and renamed once its digest is right, so that a
@@ -16,7 +17,8 @@ export interface Blobs {
   sizeOf(digest: string): Promise<number | undefined>;
   read(digest: string, offset?: number): Readable;
   /**
-   * Makes sure that the blob is here. `source` opens it from an offset on and is called again after a failure, until it throws `GivenUp`.
+   * Makes sure that the blob is here. `source` opens it from an offset on and is called again after a failure, until it throws `GivenUp`; content
+   * with another digest is a failure too, after which it begins at the first byte.
    * @throws PloyzError `image_blob_corrupt`, `no_space`, or the cause of `GivenUp`
    */
   ensure(
@@ -34,6 +36,8 @@ export interface Blobs {
   tidy(): Promise<void>;
   /** Bytes that a started transfer of this blob has left. */
   started(digest: string): Promise<number>;
+  /** Blobs on their way here. */
+  readonly growing: Pick<GrowingBlobs, "expect" | "coming" | "read">;
 }
 
 export interface StoredBlob {
@@ -58,6 +62,8 @@ export interface EnsureOptions {
 
 /** A source that sends nothing for this long is replaced. */
 const STALLED_MS = 15_000;
+/** So often the content may have another digest before the transfer fails. */
+const MAX_CORRUPT = 3;
 
 export function openBlobs(dir: string, stalledMs = STALLED_MS): Blobs {
   const folder = join(dir, "blobs", "sha256");
@@ -84,6 +90,7 @@ export function openBlobs(dir: string, stalledMs = STALLED_MS): Blobs {
     await syncFolder(folder);
   };
   const running = new Map<string, Promise<void>>();
+  const growing = openGrowing();
   let names = 0;
 
   async function transfer(
@@ -92,37 +99,51 @@ export function openBlobs(dir: string, stalledMs = STALLED_MS): Blobs {
     { signal, onBytes }: EnsureOptions,
   ): Promise<void> {
     const file = part(digest);
-    const hash = createHash("sha256");
-    let offset = await hashed(file, hash, size);
     let failed: unknown;
-    // A complete part that was not renamed: a crash came between.
-    for (let attempt = 0; offset < size || (size === 0 && attempt === 0); attempt++) {
-      signal.throwIfAborted();
+    for (let attempt = 0, corrupt = 1; ; corrupt++) {
+      const hash = createHash("sha256");
+      let offset = await hashed(file, hash, size);
+      const shared = growing.begin(digest, { file, whole: path(digest) }, offset);
+      let right = false;
       try {
-        await appended(file, await source({ offset, attempt, failed }), {
-          ...{ hash, room: size - offset, signal, stalledMs },
-          onBytes(count) {
-            offset += count;
-            onBytes?.(count);
-          },
+        // A complete part that was not renamed: a crash came between.
+        for (; offset < size || (size === 0 && attempt === 0); attempt++) {
+          signal.throwIfAborted();
+          try {
+            await appended(file, await source({ offset, attempt, failed }), {
+              ...{ hash, room: size - offset, signal, stalledMs },
+              onBytes(count) {
+                offset += count;
+                shared.advance(count);
+                onBytes?.(count);
+              },
+            });
+            if (offset < size) throw new Error(`the source ended after ${offset} of ${size} bytes`);
+          } catch (error) {
+            signal.throwIfAborted();
+            if (error instanceof GivenUp) throw error.cause;
+            if (isFull(error)) throw full(error);
+            failed = error;
+          }
+        }
+        const found = `sha256:${hash.digest("hex")}`;
+        if (found === digest) {
+          await finish(file, digest);
+          right = true;
+          return;
+        }
+        await rm(file, { force: true });
+        failed = new PloyzError({
+          code: "image_blob_corrupt",
+          message: `received ${found} instead of ${digest}, ${corrupt} times`,
+          hint: "the source is damaged, or changes what it sends: push the image again, or repair the registry",
+          details: { digest, found },
         });
-        if (offset < size) throw new Error(`the source ended after ${offset} of ${size} bytes`);
-      } catch (error) {
-        signal.throwIfAborted();
-        if (error instanceof GivenUp) throw error.cause;
-        if (isFull(error)) throw full(error);
-        failed = error;
+        if (corrupt === MAX_CORRUPT) throw failed;
+      } finally {
+        shared.end(right);
       }
     }
-    const found = `sha256:${hash.digest("hex")}`;
-    if (found === digest) return finish(file, digest);
-    await rm(file, { force: true });
-    throw new PloyzError({
-      code: "image_blob_corrupt",
-      message: `received ${found} instead of ${digest}`,
-      hint: "run the same command again: the received bytes are deleted",
-      details: { digest, found },
-    });
   }
 
   return {
@@ -173,6 +194,7 @@ export function openBlobs(dir: string, stalledMs = STALLED_MS): Blobs {
         await rm(join(ingest, name), { force: true });
     },
     started: async (digest) => (await sizeAt(part(digest))) ?? 0,
+    growing,
   };
 }
 

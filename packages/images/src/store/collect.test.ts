@@ -20,7 +20,7 @@ beforeEach(async () => {
     await takeManifest(store, image.digest, async () => image.manifest, signal);
     const open = async ({ digest }: { readonly digest: string }) =>
       Readable.from([image.blobs.get(digest) ?? Buffer.alloc(0)]);
-    await completeImage(store, image.digest, [{ name: "m1", open }], {
+    await completeImage(store, image.digest, () => [{ name: "m1", open }], {
       ...{ platform: { os: "linux", architecture: "amd64" }, signal },
     });
     await store.name(image.digest, "docker.io/library/web:v1", new Date(Date.now()).toISOString());

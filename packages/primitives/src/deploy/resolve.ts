@@ -1,5 +1,5 @@
 import type { Found } from "../change/observe/facts.ts";
-import { missingImage } from "../change/observe/images.ts";
+import { missingImage } from "../change/observe/missing.ts";
 import type { Refusal } from "../engine/types.ts";
 import type { NormalManifest } from "../manifest/normalise.ts";
 import { specRevision } from "../manifest/revision.ts";

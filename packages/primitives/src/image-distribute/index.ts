@@ -1,7 +1,8 @@
 import { inputParser } from "../change/input.ts";
 import { observeMembers } from "../change/observe/cluster.ts";
 import type { Found, MachineFact } from "../change/observe/facts.ts";
-import { findImage, missingImage } from "../change/observe/images.ts";
+import { findImage } from "../change/observe/images.ts";
+import { missingImage } from "../change/observe/missing.ts";
 import { steps } from "../change/steps/instances.ts";
 import type { ChangeKinds } from "../change/steps/kinds.ts";
 import type { PlannedStep, Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
@@ -41,6 +42,7 @@ export const imageDistribute: Primitive<PrimitivePorts, ImageDistributeInput, Fa
     const found = await findImage(input.ref, ordered, {
       ...{ machines: ports.machines, signal },
       pull: input.pull ?? "never",
+      silent: members.flatMap(({ record, observation }) => (observation === undefined ? [record.id] : [])),
     });
     return { members, found, last: fact?.revision ?? 0 };
   },
@@ -86,7 +88,7 @@ export const imageDistribute: Primitive<PrimitivePorts, ImageDistributeInput, Fa
 const isTarget = ({ machines }: ImageDistributeInput, id: string): boolean =>
   machines === undefined || machines.includes(id);
 
-/** Each target begins with another source, and knows the other targets as sources. */
+/** Each target begins with another holder, and knows the other targets as sources, also of what they have not got whole. */
 function step(
   machine: string,
   index: number,
@@ -104,16 +106,18 @@ function step(
 ): PlannedStep<Kinds> {
   const [first = ""] = wanted;
   const alone = found.registry === true && machine === first;
-  const holders = found.registry === true ? [] : found.holders;
-  const all = [...new Set([...holders, ...wanted])].filter((id) => id !== machine);
-  const turn = all.length === 0 ? 0 : index % all.length;
+  const holders = found.registry === true ? [first] : found.holders;
+  const others = holders.filter((id) => id !== machine);
+  const turn = others.length === 0 ? 0 : index % others.length;
+  const together = wanted.filter((id) => !holders.includes(id));
   return {
     id: `image@${machine}`,
     kind: "image.ensure",
     args: {
       ...{ machine, ref, digest },
-      sources: alone ? [] : [...all.slice(turn), ...all.slice(0, turn)],
+      sources: alone ? [] : [...others.slice(turn), ...others.slice(0, turn)],
       ...(found.at !== undefined && { at: found.at }),
+      ...(together.length > 1 && together.includes(machine) && { together }),
     },
     machine,
     title: `image ${ref} on ${machine}`,

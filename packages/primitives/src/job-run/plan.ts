@@ -3,7 +3,7 @@ import { hostsOf, needsOf, noFit, place } from "../change/decide/place.ts";
 import { noMachines } from "../change/decide/refuse.ts";
 import { secretScope } from "../change/decide/secrets.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
-import { missingBundle, missingImage } from "../change/observe/images.ts";
+import { missingBundle, missingImage } from "../change/observe/missing.ts";
 import { ensureSteps } from "../change/plan/before-commit.ts";
 import { type Candidate, lastBefore, lastStep } from "../change/plan/candidate.ts";
 import { startArgs } from "../change/plan/start.ts";

@@ -166,8 +166,14 @@ export interface Commands
 /** What one machine offers another to pull. */
 export type TransferOffer =
   | { readonly kind: "image" | "bundle"; readonly digest: string; readonly machine: string }
-  /** A part of an image, by its digest, from a byte on. */
-  | { readonly kind: "blob"; readonly digest: string; readonly offset: number; readonly machine: string }
+  /** A part of an image, by its digest, from a byte on. `growing`: also one that is only on its way there, as it arrives. */
+  | {
+      readonly kind: "blob";
+      readonly digest: string;
+      readonly offset: number;
+      readonly machine: string;
+      readonly growing?: true;
+    }
   /** `digest`: the build. */
   | { readonly kind: "payload"; readonly digest: string; readonly machine: string }
   | {

@@ -50,9 +50,18 @@ export interface ImageCommands {
     args: null;
     out: { images: readonly { digest: string; name?: string; sizeBytes: number; at: string }[] };
   };
-  /** From other machines, blob by blob, else from its registry. `at`: names the image `ref`, unless that name is newer here. Progress: `{ done, total }` in bytes. */
+  /**
+   * From other machines, blob by blob, else from its registry. `at`: names the image `ref`, unless that name is newer here. `together`: all that get it at
+   * the same time, in an order that is the same for each: they follow each other's transfers. Progress: `{ done, total }` in bytes.
+   */
   "image.ensure": {
-    args: { ref: string; digest: string; sources: readonly string[]; at?: string };
+    args: {
+      ref: string;
+      digest: string;
+      sources: readonly string[];
+      at?: string;
+      together?: readonly string[];
+    };
     out: { transferredBytes: number };
   };
   /** What `ref` (a name, a digest or its beginning) is in this machine's store; `null`: not there. */

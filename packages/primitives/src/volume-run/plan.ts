@@ -2,7 +2,7 @@ import { liveHead, noNamespace, noService } from "../change/decide/as-it-is.ts";
 import { DEFAULT_HOLD_MS } from "../change/decide/desired.ts";
 import { secretScope } from "../change/decide/secrets.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
-import { missingBundle, missingImage } from "../change/observe/images.ts";
+import { missingBundle, missingImage } from "../change/observe/missing.ts";
 import type { Candidate } from "../change/plan/candidate.ts";
 import type { Plan, PlannedStep, Refusal, Refusals } from "../engine/types.ts";
 import { prepareSteps, settleSteps } from "../job-run/plan.ts";

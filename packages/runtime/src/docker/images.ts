@@ -100,6 +100,7 @@ export function dockerImages(
       return all.map((info) => ({
         ...image(info.Id, info.RepoDigests ?? [], info.Size),
         names: (info.RepoTags ?? []).filter((name) => name !== "<none>:<none>"),
+        pulledAs: (info.RepoDigests ?? []).filter((name) => name !== "<none>@<none>"),
       }));
     },
   };

@@ -4,6 +4,7 @@ import type { Runtime } from "@ployz/runtime";
 import type { Retention } from "../../config/load.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { serialise } from "../../state/files.ts";
+import { finishPulls } from "../engine.ts";
 import type { Wanted, Watch } from "../wanted.ts";
 import { type Held, isNamedBy, judge } from "./content.ts";
 import { type HeldDeps, heldContent, onlyGiven } from "./held.ts";
@@ -117,6 +118,7 @@ export function openCleaning(deps: CleaningDeps): Cleaning {
       inTurn(async () => {
         const watch = wanted.watch();
         try {
+          if (engine !== undefined) await finishPulls(engine, brought);
           const { held, content, waitsFor } = await look({ all });
           if (waitsFor !== undefined) return { removed: [], freedBytes: 0, waitsFor };
           const removed: StoredContent[] = [];

@@ -1,6 +1,6 @@
 import type { Refusal } from "../../engine/types.ts";
 import type { ChangeFacts } from "../observe/facts.ts";
-import { missingBundle, missingImage } from "../observe/images.ts";
+import { missingBundle, missingImage } from "../observe/missing.ts";
 import type { JobDecision, ServiceDecision } from "./decision.ts";
 import type { Liveness } from "./liveness.ts";
 import type { VolumeDecision } from "./volumes.ts";

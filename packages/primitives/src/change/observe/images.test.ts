@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import type { Commands } from "../../participant/commands.ts";
 import type { Machines } from "../../ports/machines.ts";
 import type { MachineFact } from "./facts.ts";
-import { findImages, missingImage } from "./images.ts";
+import { findImages } from "./images.ts";
+import { missingImage } from "./missing.ts";
 
 type Setting = {
   /** Digest by machine. */
@@ -126,5 +127,10 @@ test("an image that its registry lacks and a registry that gives no answer are t
     expect(found).toMatchObject({ code, message: expect.stringContaining(`m1, m2: ${code} there`) });
     expect(found.message.split(`${code} there`)).toHaveLength(2);
     expect(found.message).not.toContain("not in its registry");
+  }
+  for (const code of ["image_invalid", "image_platform_missing"] as const) {
+    const found = await refusal(new PloyzError({ code, message: `${code} there`, hint: "build it again" }));
+    expect(found).toMatchObject({ code, hint: "build it again" });
+    expect(found.message).toContain(`cannot be used: ${code} there`);
   }
 });

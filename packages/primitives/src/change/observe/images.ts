@@ -1,7 +1,7 @@
 import { errorBody } from "@ployz/errors";
-import type { Refusal } from "../../engine/types.ts";
 import { ask, LOOK, type Machines } from "../../ports/machines.ts";
 import type { Found, MachineFact } from "./facts.ts";
+import { type Answer, SILENT } from "./missing.ts";
 
 /** A registry may be slow; two machines at most query it. */
 const REGISTRY_MS = 30_000;
@@ -12,15 +12,6 @@ type Lookup = { readonly machines: Machines; readonly signal: AbortSignal };
 /** When to query the registry for a tag. `committed`: the digest of the last commit stays, whatever the tag means now. */
 export type Pull = "missing" | "always" | "committed";
 
-type Answer = {
-  readonly machine: string;
-  readonly digest?: string;
-  readonly at?: string;
-  readonly arch?: string;
-  readonly reason: string;
-  readonly code?: string;
-  readonly hint?: string;
-};
 type Resolve = (
   machine: string,
   mode: "never" | "missing" | "always",
@@ -48,12 +39,20 @@ export async function findImages(
   return new Map(await Promise.all(found));
 }
 
-/** The same for one image, with the machines to ask; `never`: its registry is not queried. */
-export const findImage = (
+/** The same for one image, with the machines to ask and those that cannot be asked; `never`: its registry is not queried. */
+export async function findImage(
   ref: string,
   hosts: readonly string[],
-  { pull, ...lookup }: Lookup & { readonly pull: "never" | "always" },
-): Promise<Found> => findTag(ref, undefined, pull, { hosts, resolve: resolveWith(lookup) });
+  {
+    pull,
+    silent,
+    ...lookup
+  }: Lookup & { readonly pull: "never" | "always"; readonly silent: readonly string[] },
+): Promise<Found> {
+  const found = await findTag(ref, undefined, pull, { hosts, resolve: resolveWith(lookup) });
+  const unasked = silent.map((machine): Answer => ({ machine, reason: SILENT }));
+  return found.digest === undefined ? { ...found, tried: [...found.tried, ...unasked] } : found;
+}
 
 /** The machines that have committed images, by digest, or whose registry has them under the committed name. */
 export async function findDigests(
@@ -220,60 +219,4 @@ export async function findBundles(
     ];
   });
   return new Map(await Promise.all(found));
-}
-
-/** `m1, m2: not there; m3: away`: each reason once, with its machines. */
-function reasonsOf(tried: readonly Answer[]): string {
-  const machines = new Map<string, Set<string>>();
-  for (const { machine, reason } of tried)
-    machines.set(reason, (machines.get(reason) ?? new Set()).add(machine));
-  return [...machines].map(([reason, of]) => `${[...of].sort().join(", ")}: ${reason}`).join("; ");
-}
-
-export function missingImage(field: string, ref: string, found: Found | undefined): Refusal {
-  if (found?.ambiguous) {
-    const where = found.ambiguous.map(({ machine, digest }) => `${machine} has ${digest}`).join("; ");
-    return {
-      code: "image_ambiguous",
-      message: `${field}: ${ref} means different images: ${where}`,
-      hint: "name it by digest, or give the build a tag of its own",
-    };
-  }
-  const tried = found?.tried ?? [];
-  const where = reasonsOf(tried);
-  // A registry that does not answer may have it.
-  const unknown = REGISTRY_ERRORS.find(([error]) => tried.some(({ code }) => code === error));
-  return {
-    code: unknown?.[0] ?? "image_missing",
-    message:
-      unknown === undefined
-        ? `${field}: ${ref}: not found on any machine or in its registry (${where || "no machine that runs images answers"})`
-        : `${field}: ${ref}: not found on any machine, and its registry gives no answer (${where})`,
-    hint:
-      tried.length === 0
-        ? "see which machines answer: ployzctl machine ls"
-        : (tried.find(({ code, hint }) => code === unknown?.[0] && hint !== undefined)?.hint ??
-          unknown?.[1] ??
-          "check the name, or give the image to the cluster: ployzctl image push NAME"),
-    details: { ref, tried: tried.map(({ machine, reason }) => ({ machine, reason })) },
-  };
-}
-
-/** Each with what helps; the first that a machine met counts. */
-const REGISTRY_ERRORS = [
-  ["registry_denied", "log in: ployzctl registry login HOST -u USER --password-stdin"],
-  ["registry_rate_limited", "wait, or log in for a higher limit: ployzctl registry login HOST"],
-  [
-    "registry_unreachable",
-    "check the machine's way to the registry, or push the image: ployzctl image push NAME",
-  ],
-  ["image_platform_missing", "build the image for this platform too"],
-] as const;
-
-export function missingBundle(field: string, digest: string): Refusal {
-  return {
-    code: "bundle_missing",
-    message: `${field}: no machine that answers has the bundle ${digest}`,
-    hint: "deploy from its manifest, which uploads the bundle, or bring back a machine that has it (ployzctl machine ls)",
-  };
 }

@@ -28,12 +28,15 @@ export function ensureSteps(candidates: readonly Candidate[], facts: ChangeFacts
       const first = found?.registry === true ? firstWith.get(image.digest) : undefined;
       if (first === undefined) firstWith.set(image.digest, { id, machine });
       const peers = first === undefined || first.machine === machine ? sources : [first.machine, ...sources];
+      const holders = found?.registry === true ? [firstWith.get(image.digest)?.machine] : found?.holders;
+      const together = machinesOf(image.digest, candidates).filter((id) => holders?.includes(id) !== true);
       steps.set(id, {
         id,
         kind: "image.ensure",
         args: {
           ...{ machine, ref: image.ref, digest: image.digest, sources: [...new Set(peers)] },
           ...(found?.at !== undefined && { at: found.at }),
+          ...(together.length > 1 && together.includes(machine) && { together }),
         },
         machine,
         title: `image ${image.ref} on ${machine}`,
@@ -55,6 +58,12 @@ export function ensureSteps(candidates: readonly Candidate[], facts: ChangeFacts
   }
   return [...steps.values()];
 }
+
+/** Each machine on which something of the image starts, once. */
+const machinesOf = (digest: string, candidates: readonly Candidate[]): readonly string[] =>
+  [
+    ...new Set(candidates.flatMap(({ machine, spec }) => (spec.image?.digest === digest ? [machine] : []))),
+  ].sort();
 
 export type Prepared = {
   readonly steps: readonly Step[];

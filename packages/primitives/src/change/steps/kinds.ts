@@ -167,6 +167,7 @@ export type ChangeKinds = VolumeKinds &
         readonly digest: string;
         readonly sources: readonly string[];
         readonly at?: string;
+        readonly together?: readonly string[];
       };
       out: { readonly transferredBytes: number };
     };
