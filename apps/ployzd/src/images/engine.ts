@@ -1,7 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { errorBody } from "@ployz/errors";
 import { type ImageStore, registryHandler } from "@ployz/images";
 import type { Images } from "@ployz/runtime";
+import { PloyzError } from "../error-codes.ts";
 import type { Brought } from "./brought.ts";
 
 /** The engine's name for an image that no name of the operator means any more. */
@@ -23,6 +25,30 @@ export async function finishPulls(engine: Images, brought: Pick<Brought, "add">)
       await engine.tag(id, keptName(digest));
       await engine.untag(ref);
     }
+}
+
+/** The error of an engine that cannot use what the store has whole, as the image's fault where it is one. */
+function unusable(error: unknown, layers: readonly { readonly mediaType: string }[]): unknown {
+  const { code, message } = errorBody(error);
+  if (code !== "image_pull_failed") return error;
+  if (message.includes("max depth exceeded"))
+    return new PloyzError(
+      {
+        code: "image_invalid",
+        message: `the image has ${layers.length} layers, more than the machine's Docker engine can stack: ${message}`,
+        hint: "build it with fewer layers, or run it on a machine of the process runtime",
+      },
+      { cause: error },
+    );
+  if (!layers.some(({ mediaType }) => mediaType.endsWith("zstd"))) return error;
+  return new PloyzError(
+    {
+      code: "image_invalid",
+      message: `the image has layers in zstd, which the machine's Docker engine does not read: ${message}`,
+      hint: "build it with layers in gzip, or run it where the engine is 23 or newer, or on the process runtime",
+    },
+    { cause: error },
+  );
 }
 
 /**
@@ -53,7 +79,9 @@ export async function loadIntoEngine(
   const ref = `127.0.0.1:${(server.address() as AddressInfo).port}/ployz/image@${digest}`;
   pulling.add(ref);
   try {
-    const { id } = await engine.pull(ref, { signal, onProgress: tell });
+    const { id } = await engine.pull(ref, { signal, onProgress: tell }).catch(async (error: unknown) => {
+      throw unusable(error, (await store.manifest(digest))?.layers ?? []);
+    });
     // Noted before it is named, so that a crash leaves no image that no cleaning knows.
     await brought.add({ digest, id, name: name ?? keptName(digest) });
     await engine.tag(id, name ?? keptName(digest));
