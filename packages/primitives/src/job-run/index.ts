@@ -1,10 +1,10 @@
 import { inputParser } from "../change/input.ts";
-import { findContent, observeCluster } from "../change/observe/cluster.ts";
 import type { Primitive, PrimitivePorts } from "../engine/types.ts";
 import type { Json } from "../model/json.ts";
 import { own } from "../model/own.ts";
 import { Input, type JobRunInput } from "./input.ts";
-import { type Facts, plan } from "./plan.ts";
+import { plan } from "./plan.ts";
+import { observeRun, type RunFacts, ranOn } from "./record.ts";
 import { type JobKinds, steps } from "./steps.ts";
 
 const keyOf = ({ namespace, job }: JobRunInput) => `job-run.${namespace}.${job}` as const;
@@ -13,29 +13,24 @@ const keyOf = ({ namespace, job }: JobRunInput) => `job-run.${namespace}.${job}`
  * Runs a committed job by itself, to exit code 0, by hand or by its schedule. It takes no lease of the namespace: deploys continue meanwhile,
  * and leave its instance alone.
  */
-export const jobRun: Primitive<PrimitivePorts, JobRunInput, Facts, JobKinds, Json> = {
+export const jobRun: Primitive<PrimitivePorts, JobRunInput, RunFacts, JobKinds, Json> = {
   name: "job-run",
   version: 1,
   parse: inputParser(Input),
   scope: ({ namespace, job }) => [`job.${namespace}.${job}`],
-  async observe(input, ports, signal) {
-    const cluster = await observeCluster([input.namespace], ports, signal);
-    const spec = own(cluster.head?.commit.jobs, input.job)?.spec;
-    const [content, last] = await Promise.all([
-      findContent(spec === undefined ? [] : [spec], cluster.machines, ports, signal),
-      ports.store.facts.get(keyOf(input)),
-    ]);
-    return { ...cluster, content, last: last?.revision ?? 0 };
-  },
+  observe: (input, ports, signal) =>
+    observeRun(
+      { namespace: input.namespace, key: keyOf(input) },
+      (commit) => own(commit?.jobs, input.job)?.spec,
+      ports,
+      signal,
+    ),
   plan,
   steps,
-  commit: (input, { last }, { summary }, { operation, at, by }) => ({
+  commit: (input, { last }, { summary }, done) => ({
     kind: "fact",
     key: keyOf(input),
-    value: {
-      ...{ operation, at, by, machine: typeof summary.machine === "string" ? summary.machine : "" },
-      ...(input.tick !== undefined && { tick: input.tick }),
-    },
+    value: { ...ranOn(done, summary), ...(input.tick !== undefined && { tick: input.tick }) },
     expected: last,
   }),
   result: (_input, { summary }) => summary,

@@ -14,16 +14,13 @@ import { instanceId } from "../model/ids.ts";
 import { own } from "../model/own.ts";
 import { unknownName } from "../model/unknown-name.ts";
 import type { JobRunInput } from "./input.ts";
+import type { RunFacts } from "./record.ts";
 import type { JobKinds } from "./steps.ts";
 
-export type Facts = ChangeFacts & {
-  /** Revision of the fact about the last run. */
-  readonly last: number;
-};
 type Step = PlannedStep<JobKinds>;
 
 /** One instance of a committed job, on the machine that fits best; it leaves the namespace's commit as it is. Pure. */
-export function plan(input: JobRunInput, facts: Facts, operation: string): Plan<JobKinds> | Refusals {
+export function plan(input: JobRunInput, facts: RunFacts, operation: string): Plan<JobKinds> | Refusals {
   const { namespace, job } = input;
   const head = liveHead(facts.head);
   if (head === undefined) return { refusals: [noNamespace(namespace, facts)] };

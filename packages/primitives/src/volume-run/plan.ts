@@ -6,6 +6,7 @@ import { missingBundle, missingImage } from "../change/observe/missing.ts";
 import type { Candidate } from "../change/plan/candidate.ts";
 import type { Plan, PlannedStep, Refusal, Refusals } from "../engine/types.ts";
 import { prepareSteps, settleSteps } from "../job-run/plan.ts";
+import type { RunFacts } from "../job-run/record.ts";
 import { instanceRevision } from "../manifest/revision.ts";
 import { formatDuration } from "../manifest/units.ts";
 import type { Commit, Instance, JobSpec, ServiceSpec, Volume } from "../model/commit.ts";
@@ -14,16 +15,12 @@ import { own } from "../model/own.ts";
 import { DEFAULT_LIMIT_MS, type VolumeRunInput } from "./input.ts";
 import type { VolumeRunKinds } from "./steps.ts";
 
-export type Facts = ChangeFacts & {
-  /** Revision of the fact about the last run. */
-  readonly last: number;
-};
 type Step = PlannedStep<VolumeRunKinds>;
 
 /** One instance beside the namespace's commit, and around it the stop and the start of those that write to its volumes. Pure. */
 export function plan(
   input: VolumeRunInput,
-  facts: Facts,
+  facts: RunFacts,
   operation: string,
 ): Plan<VolumeRunKinds> | Refusals {
   const { namespace, service, volumesOf } = input;
