@@ -9,7 +9,7 @@ const PID_FILE = "/run/bench-node.pid";
 const IDLE_NODE = `setsid ${NODE} -e 'setTimeout(() => {}, 3600000)' >/dev/null 2>&1 </dev/null & echo $! >${PID_FILE}`;
 const SETTLE_MS = 20_000;
 
-/** Resident memory of the services of an idle machine that is a cluster of its own, against an idle Node process. */
+/** Memory of the services of an idle machine that is a cluster of its own, one by one and together, against an idle Node process. */
 export const memorySuite: Suite = ({ rounds, progress }) =>
   withLab({ docker: false, progress }, async (lab) => {
     await lab.startCluster();
@@ -20,26 +20,46 @@ export const memorySuite: Suite = ({ rounds, progress }) =>
     const { services } = JSON.parse(stdout) as {
       services: readonly { readonly name: string; readonly pid?: number }[];
     };
-    const ours = services.flatMap(({ name, pid }) => (pid === undefined ? [] : [resident(lab, name, pid)]));
+    const ours = services.flatMap(({ name, pid }) => (pid === undefined ? [] : [{ name, pid }]));
     return [
       await compare({
-        title: "Memory of an idle machine (resident)",
-        variants: [resident(lab, BASELINE, idle), ...ours],
-        metrics: [{ name: "memory", unit: "MB", better: "lower" }],
+        title: "Memory of an idle machine",
+        variants: [
+          memoryOf(lab, BASELINE, [idle]),
+          ...ours.map(({ name, pid }) => memoryOf(lab, name, [pid])),
+          memoryOf(
+            lab,
+            "all of these",
+            ours.map(({ pid }) => pid),
+          ),
+        ],
+        metrics: [
+          { name: "resident", unit: "MB", better: "lower" },
+          { name: "proportional", unit: "MB", better: "lower" },
+        ],
         baseline: BASELINE,
         rounds,
-        notes: ["Pages shared by Node processes count in each of them."],
+        notes: ["Resident: pages that processes share count in each. Proportional: they are divided (PSS)."],
         progress,
       }),
     ];
   });
 
-/** VmRSS of one process of the machine (proc(5)). */
-const resident = (lab: BenchLab, name: string, pid: number): Variant => ({
+/** Of the processes of these services with their children, without the supervisors (proc(5), `smaps_rollup`). */
+const memoryOf = (lab: BenchLab, name: string, pids: readonly number[]): Variant => ({
   name,
   async sample() {
     await delay(1_000);
-    const { stdout } = await lab.sh(["grep", "VmRSS", `/proc/${pid}/status`]);
-    return { memory: Number(/\d+/.exec(stdout)?.[0]) / 1000 };
+    const { stdout } = await lab.sh(["sh", "-c", WITH_CHILDREN, "sh", ...pids.map(String)]);
+    const sum = (field: string): number =>
+      [...stdout.matchAll(new RegExp(`^${field}:\\s*(\\d+) kB`, "gm"))].reduce(
+        (total, [, kilobytes]) => total + Number(kilobytes) / 1000,
+        0,
+      );
+    return { resident: sum("Rss"), proportional: sum("Pss") };
   },
 });
+
+/** HAProxy's master has its worker as a child. */
+const WITH_CHILDREN =
+  'for pid in "$@" $(for pid in "$@"; do cat /proc/$pid/task/*/children; done); do cat /proc/$pid/smaps_rollup; done';
