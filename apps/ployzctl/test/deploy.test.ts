@@ -74,6 +74,29 @@ describe("requests", () => {
     expect(err).toContain("uploading the bundle of web 9.0M of 9.0M");
   });
 
+  it("does not ship a large bundle for a deploy that is refused anyway", async () => {
+    const missing = { code: "bundle_missing", message: "services.web.bundle: no machine has it" };
+    const nowhere = { code: "no_placement", message: "services.db: fits nowhere" };
+    const both = { type: "refused", refusals: [missing, nowhere] };
+    const { code, out, err } = await deploy([both], ["--json"], { large: true });
+    expect(code).toBe(3);
+    expect(JSON.parse(out)).toEqual({ kind: "error", error: nowhere, refusals: [nowhere] });
+    expect(routes()).toEqual(["GET /v1/bundles/…", "POST /v1/operations"]);
+    expect(JSON.parse(daemon?.received[1]?.body ?? "")).toMatchObject({ mode: "preview" });
+    expect(err).not.toContain("bundle of web");
+  });
+
+  it("ships a large bundle that nothing but its absence speaks against", async () => {
+    const missing = { code: "bundle_missing", message: "services.web.bundle: no machine has it" };
+    await deploy([{ type: "refused", refusals: [missing] }], [], { large: true });
+    expect(routes()).toEqual([
+      "GET /v1/bundles/…",
+      "POST /v1/operations",
+      "PUT /v1/bundles/…",
+      "POST /v1/operations",
+    ]);
+  });
+
   it("ships nothing that is there, and takes another namespace", async () => {
     await deploy([accepted, result({})], ["--namespace", "pr-42"], { present: true });
     expect(routes()).toEqual(["GET /v1/bundles/…", "POST /v1/operations"]);

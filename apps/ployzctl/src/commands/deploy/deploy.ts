@@ -1,8 +1,4 @@
-import { resolve } from "node:path";
-import { Transform } from "node:stream";
-import { PloyzError as WireError } from "@ployz/errors";
-import { bundlePaths, type Manifest } from "@ployz/primitives";
-import { DIGEST } from "@ployz/primitives/protocol";
+import type { Manifest } from "@ployz/primitives";
 import type { Context, Input } from "../../command.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
@@ -10,9 +6,8 @@ import { loadManifest, type ManifestFiles } from "../../manifest/load.ts";
 import { needLabel } from "../../names.ts";
 import { change } from "../../operation/change.ts";
 import { type Outcome, refused } from "../../operation/follow.ts";
-import { bytes } from "../../output/page.ts";
 import { given } from "../../values.ts";
-import { openBundle } from "./bundle.ts";
+import { openBundles } from "./ship.ts";
 
 export const deploy = async (context: Context, input: Input): Promise<Outcome> => {
   const namespace = input.text("namespace");
@@ -85,8 +80,19 @@ export async function deployManifest(
   const { folder, preview, pull, yes, about, canary, build = true } = options;
   const { withBuilds } = await import("./builds.ts");
   const manifest = await withBuilds(context, options.manifest, { folder, build });
-  const bundles = await shipBundles(context, manifest, folder);
-  const input = { manifest, bundles, ...given("pull", pull), ...given("canary", canary) };
+  await using bundles = await openBundles(context, manifest, folder);
+  const { digests } = bundles;
+  const input = { manifest, bundles: digests, ...given("pull", pull), ...given("canary", canary) };
+  if (bundles.isLarge) {
+    const early = await change(
+      context,
+      { primitive: "deploy", input: { ...input, removals: "refuse" } },
+      true,
+    );
+    const refusals = refusedWithout(early);
+    if (refusals.length > 0) return refused(refusals);
+  }
+  await bundles.upload();
   if (preview || yes) return change(context, { primitive: "deploy", input }, preview);
   const outcome = await change(
     context,
@@ -103,79 +109,16 @@ export async function deployManifest(
   return change(context, { primitive: "deploy", input }, false);
 }
 
+/** The refusals that neither the upload nor the operator's answer lifts. */
+const refusedWithout = (early: Outcome) =>
+  early.kind !== "error"
+    ? []
+    : (early.refusals ?? [early.error]).filter(
+        ({ code }) => code !== "bundle_missing" && code !== "would_remove",
+      );
+
 /** The refusal that an operator can lift, where there is no other. */
 function onlyRemoval(outcome: Outcome) {
   const refusals = outcome.kind === "error" ? (outcome.refusals ?? []) : [];
   return refusals.length === 1 ? refusals.find(({ code }) => code === "would_remove") : undefined;
-}
-
-/** A rendered manifest has digests in place of paths: those bundles are in the cluster already. */
-const RENDERED = new RegExp(DIGEST);
-
-/** The digest of each service's bundle. Uploads bundles that the daemon lacks, also for a preview: they are content addressed. */
-async function shipBundles(
-  context: Context,
-  manifest: Manifest,
-  folder: string,
-): Promise<Readonly<Record<string, string>>> {
-  const all = Object.entries(bundlePaths(manifest));
-  const known = all.filter(([, path]) => RENDERED.test(path));
-  const paths = all.filter(([, path]) => !RENDERED.test(path));
-  const digests = new Map<string, string>();
-  for (const [name, path] of paths) {
-    const full = resolve(folder, path);
-    const digest = digests.get(full) ?? (await ship(context, full, { name, path }));
-    digests.set(full, digest);
-  }
-  const shipped = paths.map(([name, path]) => [name, digests.get(resolve(folder, path)) ?? ""] as const);
-  return Object.fromEntries([...known, ...shipped]);
-}
-
-/** Uploads from this size on are announced. */
-const LARGE_BYTES = 8 * 1024 * 1024;
-
-/** Uploads it unless the daemon has it. Resolves with its digest. */
-async function ship(
-  context: Context,
-  full: string,
-  { name, path }: { readonly name: string; readonly path: string },
-): Promise<string> {
-  await using bundle = await openBundle(full).catch((error: unknown) => rename(error, name, path));
-  const { digest, files, bytes: size } = bundle;
-  const client = await context.client();
-  const { present } = await client.request("GET /v1/bundles/:digest", {
-    params: { digest },
-    signal: context.signal,
-  });
-  if (present) return digest;
-  if (size < LARGE_BYTES) {
-    await client.uploadBundle(digest, bundle.read(), context.signal);
-    return digest;
-  }
-  const count = files === undefined ? "" : `${files} files, `;
-  context.progress.note(`bundle of ${name} (${path}): ${count}${bytes(size)}`);
-  let done = 0;
-  const counted = bundle.read().pipe(
-    new Transform({
-      transform(chunk: Buffer, _encoding, next) {
-        done += chunk.length;
-        context.progress.event({
-          ...{ type: "progress", step: `upload ${name}`, note: `uploading the bundle of ${name}` },
-          ...{ done, total: size },
-        });
-        next(null, chunk);
-      },
-    }),
-  );
-  await client.uploadBundle(digest, counted, context.signal);
-  return digest;
-}
-
-function rename(error: unknown, name: string, path: string): never {
-  if (!(error instanceof PloyzError)) throw error;
-  throw new WireError({
-    code: error.code,
-    message: `bundle of ${name} (${path}): ${error.message}`,
-    ...(error.hint !== undefined && { hint: error.hint }),
-  });
 }
