@@ -172,6 +172,7 @@ async function openMachine(options: {
               build: "b",
               draining: false,
               notStarted: [],
+              logProblems: [],
               hangs: { of: () => undefined },
               storage,
               overcommitRatio: 1,

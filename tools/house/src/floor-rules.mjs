@@ -21,6 +21,7 @@ export const floors = {
     ["follower", "store", "invites"],
     ["mesh", "operations", "runs", "schedules"],
     ["certificates", "backups", "alerts"],
+    ["shipping"],
     ["participant", "secrets", "streams"],
     ["images", "metrics"],
     ["state", "remote", "peers"],

@@ -27,6 +27,7 @@ import {
   networkFinding,
   ok,
   servedFinding,
+  shippingFinding,
   warn,
 } from "./findings.ts";
 import { clusterStatus } from "./status.ts";
@@ -121,6 +122,7 @@ export async function examine(daemon: Daemon, signal: AbortSignal): Promise<Doct
               );
             return ok(listen === undefined ? "turned off" : `http://${listen}/metrics`);
           }),
+          check("logs", "logs", async () => shippingFinding(member.shipping?.())),
           check("endpoints", "endpoints", async () => {
             const { cluster, machine } = member.membership();
             const here = localEndpoints(config, { exclude: [cluster.clusterCidr] });

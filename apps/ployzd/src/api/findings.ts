@@ -3,6 +3,7 @@ import type { Closed } from "@ployz/runtime";
 import type { FollowerState } from "../host/follower-client.ts";
 import { droppedOf } from "../mesh/handlers.ts";
 import type { Drift, Kept } from "../mesh/upkeep.ts";
+import type { ShippingState } from "../shipping/ship.ts";
 
 type Check = DoctorReport["checks"][number];
 export type Finding = Pick<Check, "state" | "found"> & { readonly fix?: string };
@@ -44,6 +45,18 @@ export function firewallFinding(closed: readonly Closed[]): Finding {
     closed.map(({ fix }) => fix).join("; "),
   );
 }
+
+/** How this machine's logs reach the server that its configuration names. */
+export function shippingFinding(shipping: ShippingState | undefined): Finding {
+  if (shipping === undefined) return ok("kept here; logs.forward in the configuration sends them");
+  const { state, to, error, refused } = shipping;
+  const left = refused === 0 ? "" : `; it refused ${refused} lines`;
+  if (state === "ok" && error === undefined) return refused === 0 ? ok(to) : warn(`${to}${left}`, LOGS_HINT);
+  const how = state === "late" ? "lines are more than a minute late" : "the last try failed";
+  return warn(`${to}: ${how}${error === undefined ? "" : `: ${error}`}${left}`, LOGS_HINT);
+}
+const LOGS_HINT =
+  "check that server, and logs.forward in /etc/ployz/config.toml; lines that wait are not lost";
 
 /** The resolvers for names outside of the cluster, by the status of DNS. */
 export function nameserversFinding(status: unknown): Finding {

@@ -8,6 +8,7 @@ import { ALLOWED, type Allowed, DEFAULT_HOST_PORTS, type Right } from "@ployz/pr
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "smol-toml";
 import { PloyzError } from "../error-codes.ts";
+import { FORWARD, FORWARD_SHAPE, forwardTarget } from "./forward.ts";
 import { portOf } from "./listen.ts";
 import { type ConfigFile, ConfigSchema, PATH } from "./schema.ts";
 import { overlayStorePorts } from "./store-ports.ts";
@@ -46,6 +47,8 @@ export interface Config {
   readonly gatewayMetrics: string | undefined;
   /** Of the logs of instances that have ended. */
   readonly logKeep: { readonly days: number; readonly bytes: number };
+  /** Where this machine's logs are sent: the URL of `forwardTarget`, and a file with certificates that the server's is checked against. */
+  readonly logForward: { readonly url: string; readonly ca?: string } | undefined;
   /** `port`: UDP, of 127.0.0.1, where HAProxy sends the lines. */
   readonly accessLog: { readonly all: boolean; readonly bytes: number; readonly port: number };
   readonly natsServer: string | undefined;
@@ -116,7 +119,8 @@ export function parseConfig(text: string, path: string): ConfigFile {
       return `unknown field ${field === "" ? unknown : `${field}.${unknown}`}`;
     }
     if (error.keyword === "const") return []; // errors of one alternative; that of `anyOf` covers all
-    const given = shown(error.data);
+    // A URL may have a password.
+    const given = field === "logs.forward" ? "the URL" : shown(error.data);
     if (error.keyword === "enum")
       return `${field}: ${given} must be one of ${error.params.allowedValues.join(", ")}`;
     if (error.keyword === "pattern")
@@ -138,7 +142,8 @@ const listed = (file: Readonly<Record<string, unknown>>): Readonly<Record<string
     ),
   );
 
-const shapeOf = (pattern: string) => (pattern === PATH ? "an absolute path" : (ALLOWED[pattern] ?? "valid"));
+const OWN: Readonly<Record<string, string>> = { [PATH]: "an absolute path", [FORWARD]: FORWARD_SHAPE };
+const shapeOf = (pattern: string) => OWN[pattern] ?? ALLOWED[pattern] ?? "valid";
 
 /** A separate copy of the function in @ployz/primitives: followers read the configuration too, and load only what they use. */
 const shown = (value: unknown): string => (JSON.stringify(value) ?? "nothing").slice(0, 80);
@@ -152,7 +157,14 @@ function outOfRange(file: ConfigFile): readonly string[] {
   const several = (["gateway_listen", "gateway_https_listen"] as const).filter(
     (field) => new Set(file[field]?.map((listen) => portOf(listen))).size > 1,
   );
+  const { forward, forward_ca } = file.logs ?? {};
   return [
+    ...(forward !== undefined && forwardTarget(forward) === undefined
+      ? [`logs.forward: must be ${FORWARD_SHAPE}`]
+      : []),
+    ...(forward_ca !== undefined && forwardTarget(forward ?? "")?.tls !== true
+      ? ["logs.forward_ca: goes with a logs.forward over TLS"]
+      : []),
     ...(file.trusted_proxies ?? []).flatMap((network, index) =>
       isIP(network.slice(0, network.indexOf("/"))) === 0
         ? [
@@ -188,6 +200,7 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     (root ? "/run/ployz/ployzd.sock" : join(env.XDG_RUNTIME_DIR ?? "/tmp", "ployz/ployzd.sock"));
   const runDir = socket.slice(0, socket.lastIndexOf("/"));
   const dockerSocket = file.docker_socket ?? "/var/run/docker.sock";
+  const { forward, forward_ca } = file.logs ?? {};
   return {
     dataDir,
     socket,
@@ -214,6 +227,10 @@ export function withDefaults(file: ConfigFile, env: Environment, root: boolean):
     metricsListen: file.metrics?.listen,
     gatewayMetrics: file.metrics?.gateway,
     logKeep: { days: file.logs?.keep_days ?? 30, bytes: (file.logs?.keep_mib ?? 1024) * 1024 * 1024 },
+    logForward:
+      forward === undefined
+        ? undefined
+        : { url: forward, ...(forward_ca !== undefined && { ca: forward_ca }) },
     accessLog: {
       all: file.access_log?.all ?? false,
       bytes: (file.access_log?.keep_mib ?? 256) * 1024 * 1024,

@@ -13,6 +13,7 @@ import {
   SERVER,
 } from "@ployz/primitives/protocol";
 import { type Static, Type } from "typebox";
+import { FORWARD } from "./forward.ts";
 import { HIGHEST_STORE_PORT } from "./store-ports.ts";
 
 /** Excludes spaces and control characters, which would reach configuration files of other programs. */
@@ -83,6 +84,9 @@ export const ConfigSchema = Type.Object(
         {
           keep_days: Type.Optional(Type.Number({ minimum: 0, maximum: 36_500 })),
           keep_mib: Type.Optional(Type.Integer({ minimum: 0, maximum: 1_048_576 })),
+          /** Where lines are sent; checked beyond its shape by `forwardTarget`. */
+          forward: Type.Optional(Type.String({ pattern: FORWARD, maxLength: 2_000 })),
+          forward_ca: Type.Optional(Path),
         },
         { additionalProperties: false },
       ),

@@ -16,6 +16,7 @@ import type { Runner } from "../operations/runner.ts";
 import type { Uploads } from "../participant/volumes/uploads.ts";
 import type { ClusterRuns } from "../runs/cluster.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
+import type { ShippingState } from "../shipping/ship.ts";
 import type { Audit } from "../state/audit.ts";
 import type { StoreAuthority } from "../store/open.ts";
 import type { UnreadableRecords } from "../store/repair.ts";
@@ -63,6 +64,8 @@ export interface Member {
   readonly upkeep: Upkeep;
   readonly audit: Audit;
   readonly metrics: MetricsState;
+  /** Absent: logs are not sent. */
+  shipping?(): ShippingState;
   /** Stops this process's part; the data plane keeps running. */
   close(): Promise<void>;
 }

@@ -39,6 +39,7 @@ import { openSender } from "../participant/volumes/send.ts";
 import { openUploads, withUploads } from "../participant/volumes/uploads.ts";
 import { openRemote } from "../remote/remote.ts";
 import { keepRouteUsers } from "../secrets/route-users.ts";
+import { shipping, shippingProblems } from "../shipping/open.ts";
 import { openAudit } from "../state/audit.ts";
 import { openCertificateFiles } from "../state/certificates.ts";
 import { openFences } from "../state/fences.ts";
@@ -73,10 +74,10 @@ export async function openMember(
   life: Life,
 ): Promise<Member> {
   const { log, take } = life;
+  const warn = (what: string) => (error: unknown) => log.warn({ err: error }, what);
   const { config, paths, payload, storage } = around;
   const { machine: self, cluster } = initial;
   const substrate = await openSubstrate(around, initial);
-  const { runtime } = substrate;
   const started = await substrate.up(initial);
   if (started.length > 0) log.info({ started }, "data plane");
 
@@ -91,23 +92,24 @@ export async function openMember(
     ...{ cluster: cluster.id, machine: self.id, generation: cluster.generation },
     blocked: substrate.storeBlocked,
   });
-  const { store, unreadableOperations } = openRecords(nats, (error) => log.warn({ err: error }, "store"));
-  const mirror = await mirrorRecords({
-    dir: join(paths.mirror, "daemon"),
-    store: nats,
-    onError: (error) => log.warn({ err: error }, "mirror"),
-  });
+  const { store, unreadableOperations } = openRecords(nats, warn("store"));
+  const dir = join(paths.mirror, "daemon");
+  const mirror = await mirrorRecords({ dir, store: nats, onError: warn("mirror") });
   const heads = () => mirror.heads().map(({ revision, value }) => ({ revision, commit: value }));
   const commits = () => heads().map(({ commit }) => commit);
   const stopped = await openStopped(paths.stopped);
+  const stop = new AbortController();
+  const endedLogs = openEndedLogs(paths.endedLogs, substrate.runtime, config.logKeep, () => Date.now());
+  const { runtime, shipper } = await shipping(config.logForward, {
+    ...{ cluster: cluster.name, machine: self.id, path: paths.shipped, kept: endedLogs, signal: stop.signal },
+    ...{ runtime: substrate.runtime, now: Date.now, log: warn("logs") },
+  });
   const volumes: VolumeDeps = {
     ...{ self: self.id, storage, runtime, retention: config.retention },
-    ...{ inTurn: serialiseByKey(), now: Date.now },
-    log: (error) => log.warn({ err: error }, "volumes"),
+    ...{ inTurn: serialiseByKey(), now: Date.now, log: warn("volumes") },
   };
-  const endedLogs = openEndedLogs(paths.endedLogs, runtime, config.logKeep, () => Date.now());
   const deps = {
-    ...{ endedLogs, log: (error: unknown) => log.warn({ err: error }, "instances") },
+    ...{ endedLogs, log: warn("instances") },
     ...{ runtime, reservations, stopped, bundles, address: self.address },
     ...{ files: openInstanceFiles(paths.instanceFiles), secrets: openInstanceSecrets(paths.secrets) },
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
@@ -117,7 +119,6 @@ export async function openMember(
   const uploads = openUploads(operationIds.newOperationId);
   const local = openSender(volumes);
   const instances = instanceHandlers(deps);
-  const stop = new AbortController();
   const letGo = async (error: unknown): Promise<never> => {
     stop.abort();
     await mirror.close();
@@ -151,9 +152,7 @@ export async function openMember(
     ...{ around, initial, identity, substrate, store, nats, mirror, follower },
     ...{ addressOf, log, signal: stop.signal, instances: deps },
   }).catch(letGo);
-  const roaming = watchFallbacks(substrate.wireguard, stop.signal, (error) =>
-    log.warn({ err: error }, "wireguard"),
-  );
+  const roaming = watchFallbacks(substrate.wireguard, stop.signal, warn("wireguard"));
   const upkeep = keepSubstrate({ substrate, volumes }, follower.present, stop.signal, log);
   const generation = () => Math.max(follower.present().cluster.generation, nats.session.generation());
   let handlers: Handlers | undefined;
@@ -164,7 +163,7 @@ export async function openMember(
       ...{ paths, wireguard: substrate.wireguard, follower, mirror, runner, storeConnected },
       observe: all["machine.observe"],
     }),
-    log: (error) => log.warn({ err: error }, "metrics"),
+    log: warn("metrics"),
   });
   const storeConnected = () => nats.session.connected();
   const direct = openMachines(rpc, {
@@ -197,18 +196,17 @@ export async function openMember(
   });
   const kept = keepCertificates({
     ...{ facts: store.facts, mirror, secrets, gatewaySocket: paths.gatewaySocket, signal: stop.signal },
-    files: openCertificateFiles(paths.certificates),
-    log: (error) => log.warn({ err: error }, "certificates"),
+    ...{ files: openCertificateFiles(paths.certificates), log: warn("certificates") },
   });
   const users = keepRouteUsers({ mirror, secrets, paths, log, signal: stop.signal });
   const renewing = scheduleRenewals({
     ...{ self: self.id, facts: store.facts, mirror, signal: stop.signal },
     issue: (input) => runToEnd(runner.run, { primitive: "cert-issue", input, by: `schedule@${self.id}` }),
-    log: (error) => log.warn({ err: error }, "renewal"),
+    log: warn("renewal"),
   });
   const watched = { self: self.id, path: paths.hangs, runtime, stopped, log, heads: commits };
   const liveness = await openLiveness({ ...watched, onHeads: mirror.onChange, signal: stop.signal });
-  const loops = [kept.ended, users, renewing, liveness.ended];
+  const loops = [kept.ended, users, renewing, liveness.ended, shipper?.ended];
   const tokens = tokenFacts(mirror);
   const inviter = openInviter({ self, cluster, config, paths, store, runner, log, tokens, take });
   const all: Handlers = {
@@ -217,7 +215,8 @@ export async function openMember(
         {
           ...{ runtime, storage, self: self.id, version: payload.version, build: payload.build },
           draining: !takesNew(follower.known().machine.state),
-          ...{ notStarted: adoption.failed, overlayAddress: substrate.network.gateway },
+          ...{ notStarted: adoption.failed, logProblems: shippingProblems(shipper) },
+          ...{ overlayAddress: substrate.network.gateway },
           ...{ gatewayAddress: listenAddress(config.gatewayListen), keptPorts: keptPorts(config) },
           ...{ refuses: config.refusedRights, allowed: config.allowed, gatewaySocket: paths.gatewaySocket },
           ...{ overcommitRatio: config.overcommitRatio, mtu: substrate.network.mtu, hangs: liveness.hangs },
@@ -255,7 +254,7 @@ export async function openMember(
     }),
   };
   const measured = await measures.serve(self.address);
-  const audit = openAudit(paths.audit, (error) => log.warn({ err: error }, "audit"));
+  const audit = openAudit(paths.audit, warn("audit"));
   const refusing = refusingNew(all, () => follower.known().machine.state);
   handlers = audited(refusing, audit);
   const logged = { runtime, endedLogs, accessLog: paths.accessLog };
@@ -274,6 +273,7 @@ export async function openMember(
     ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter, tokens },
     ...{ authority, secrets, streams, runs, upkeep, audit, heads },
     ...{ membership: follower.known, storeConnected, metrics: measured.state, removed: follower.removed },
+    ...(shipper && { shipping: shipper.state }),
     run: operationsAsked({
       ...{ rpc, machines, self: self.id, left: life.left, signal: stop.signal },
       ...{ runner, authority, members: () => follower.known().machines, follow: runner.events },

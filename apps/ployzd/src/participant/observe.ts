@@ -37,6 +37,8 @@ export interface ObserveDeps {
   readonly allowed: Allowed;
   /** Committed instances that did not start with the daemon, and why. */
   readonly notStarted: AdoptionReport["failed"];
+  /** Of logs that do not reach their server. */
+  readonly logProblems: readonly string[];
 }
 
 /** Reads this machine's live state. */
@@ -84,6 +86,7 @@ export async function observeMachine(
     problems: [
       ...(facts.limits ? [] : ["resource limits are not enforced here"]),
       ...volumes.problems,
+      ...deps.logProblems,
       ...deps.notStarted.map(({ what, error }) => `instance ${what} does not start: ${error.message}`),
     ],
   };

@@ -54,6 +54,8 @@ export function pathsOf(config: Pick<Config, "dataDir" | "runDir" | "socket" | "
     wireguard: data("wireguard"),
     logs: data("logs"),
     instanceLogs: data("logs", "instances"),
+    /** How far the logs of this machine's instances were sent. */
+    shipped: data("logs", "shipped.json"),
     /** The gateway's access log. */
     accessLog: data("logs", "access"),
     /** Logs of instances that were removed. */

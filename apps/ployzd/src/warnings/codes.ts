@@ -14,7 +14,10 @@ export const WARNINGS = {
   namespaces_flat: { alert: false, means: "Namespaces are not apart." },
   machine_alone: { alert: false, means: "No other machine answers this one." },
   machine_unreachable: { alert: true, means: "A machine does not answer." },
-  machine_problem: { alert: true, means: "A machine could not start an instance, or open its volumes." },
+  machine_problem: {
+    alert: true,
+    means: "A machine could not start an instance, open its volumes, or send its logs.",
+  },
   machine_draining: { alert: false, means: "A machine is draining." },
   machine_joining: { alert: false, means: "A machine has not finished joining." },
   versions_differ: { alert: true, means: "A machine runs a new version, and others do not yet." },

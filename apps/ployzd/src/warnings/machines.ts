@@ -14,7 +14,7 @@ export function machineWarnings({ machines, storeAnswers }: Seen): readonly Warn
       ),
     ...machines.flatMap(({ record, observation }) =>
       (observation?.problems ?? [])
-        .filter((problem) => /^(no volumes|volume|instance)\b/.test(problem))
+        .filter((problem) => /^(no volumes|volume|instance|logs)\b/.test(problem))
         .map((problem) =>
           warning("machine_problem", `${record.id} ${problem}`, {
             message: `${record.id}: ${problem}`,

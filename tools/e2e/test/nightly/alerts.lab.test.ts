@@ -148,9 +148,12 @@ ${service(
   `command = ["${node}", "server.mjs"]`,
   'ports = { http = 8080 }\nroutes = [{ host = "www.example.test", port = "http" }]\nready = { http = "/healthz", port = "http" }',
 )}
-${service("db", steady, 'volumes = { data = "/data" }\nconstraints = { machines = ["m1"] }')}
+${service("db", steady, 'volumes = { data = "/data", files = "/files" }\nconstraints = { machines = ["m1"] }')}
 [volumes.data]
 standby = { machines = ["m2"], every = "5s" }
+[volumes.files.backup]
+repository = "off"
+cron = "30 2 * * *"
 [jobs.broken]
 bundle = "./web"
 command = ["sh", "-c", "${bad ? "exit 7" : "true"}"]
@@ -179,12 +182,13 @@ const TROUBLE: readonly (readonly [code: string, about: string])[] = [
   ["pool_nearly_full", "m3"],
   ["memory_nearly_full", "m2"],
   ["backup_old", "prod/data"],
+  ["backup_late", "prod/files"],
 ];
 /** A certificate of which the most time is over. */
 const AGED = `cd /root && openssl genrsa -out tls.key 2048 && openssl req -new -key tls.key -subj /CN=tls.example.test -out tls.csr && touch index.txt
 printf '[ca]\\ndefault_ca=x\\n[x]\\ndatabase=index.txt\\nnew_certs_dir=.\\nrand_serial=yes\\ndefault_md=sha256\\npolicy=p\\nx509_extensions=e\\n[p]\\ncommonName=supplied\\n[e]\\nsubjectAltName=DNS:tls.example.test\\n' > ca.cnf
 openssl ca -batch -selfsign -config ca.cnf -keyfile tls.key -in tls.csr -out tls.pem -notext -startdate "$(date -u -d '-80 days' +%Y%m%d%H%M%SZ)" -enddate "$(date -u -d '+5 days' +%Y%m%d%H%M%SZ)"`;
-/** The last backup of the volume, so many days ago. */
+/** The last backup of both volumes, so many days ago. */
 const backedUp = (days: number) => {
   const at = new Date(Date.now() - days * 86_400_000).toISOString();
   const data = { backup: "b", repository: "none", machine: "m1", at, bytes: 1, addedBytes: 1 };
@@ -192,12 +196,15 @@ const backedUp = (days: number) => {
     operation: "01",
     at,
     by: "",
-    volumes: { data },
+    volumes: { data, files: { ...data, repository: "off" } },
   });
 };
 
 it("sends one begin and one end of each condition", async () => {
   await ctl(["secret", "set", "prod/token"], "hidden-value\n");
+  await ctl(["secret", "set", "ops/off"], "password=hidden-value");
+  await everywhere("mkdir -p /srv/backups");
+  await ctl(["backup", "repository", "add", "off", "file:/srv/backups", "--secret", "ops/off"]);
   await deploy(troubled(true));
   await deploy(failing(true), [1]);
   await within("a standby", 120_000, async () =>
