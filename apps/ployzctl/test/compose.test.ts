@@ -182,6 +182,23 @@ services:
     });
   });
 
+  it("takes ports of the long form as text too, and refuses text that is no port", async () => {
+    const file = (published: string) => `name: a
+services:
+  web:
+    image: nginx
+    ports:
+      - { target: "80", published: ${published} }
+`;
+    expect((await convert(file('"8080"'))).services?.web).toMatchObject({
+      ...{ ports: { p80: 80 }, routes: [{ tcp: 8080, port: "p80" }] },
+    });
+    expect(await refusals(file('"http"'))).toEqual(["compose.yaml:6: services.web.ports[0]: is not a port"]);
+    expect(await refusals(file('"8000-8010"'))).toEqual([
+      "compose.yaml:6: services.web.ports[0]: is a range",
+    ]);
+  });
+
   it("binds paths and devices of the machine; relative paths are of another computer", async () => {
     const { services } = await convert(`name: a
 services:

@@ -153,6 +153,8 @@ function one(
   const own = address === "0.0.0.0" ? undefined : address;
   if (/-/.test(`${target}${published ?? ""}`))
     return report.add(path, "is a range", "name each port by itself");
+  if ([target, published ?? target].some((port) => !/^\d{1,5}$/.test(port)))
+    return report.add(path, "is not a port", "write a number, such as 8080");
   return {
     target: Number(target),
     protocol,

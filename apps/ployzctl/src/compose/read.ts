@@ -117,11 +117,16 @@ const typed = (text: string): unknown =>
 
 class Missing extends Error {}
 
+/** The package has an older schema: since then ports of the long form may be text, too. */
+const sinceThen = (key: string, value: unknown): unknown =>
+  PORTS.has(key) && isTable(value) && value.type === "integer" ? { type: ["integer", "string"] } : value;
+const PORTS: ReadonlySet<string> = new Set(["published", "target"]);
+
 /** Shapes by the specification's own schema; the conversion reports keys that it does not know. */
 export function checkShape(document: Table, report: Report): void {
   const ajv = new Ajv2019({ strict: false, allErrors: true, validateFormats: false });
   ajv.removeKeyword("id"); // of a draft before 2019, which refers by paths only
-  const { $schema: _, ...schema } = JSON.parse(JSON.stringify(composeSchema)) as Table;
+  const { $schema: _, ...schema } = JSON.parse(JSON.stringify(composeSchema), sinceThen) as Table;
   const validate = ajv.compile(schema);
   if (validate(document)) return;
   const seen = new Set<string>();
