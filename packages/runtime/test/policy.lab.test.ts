@@ -8,6 +8,7 @@ import {
   removeNetworkPolicy,
 } from "../src/index.ts";
 import { ensureBridge, ensureFilter, removeBridge, removeFilter } from "../src/network/apply.ts";
+import { networkFaults } from "../src/network/faults.ts";
 
 // This machine is 10.101.1.1 with three workloads; `far` is another machine, 10.101.2.1, with a workload at 10.101.2.9 and the public address 198.51.100.2.
 const network = {
@@ -44,6 +45,30 @@ async function dial(from: string, address: string, port: number): Promise<string
   const { stdout } = await run("ip", ["netns", "exec", from, process.execPath, "-e", program]);
   return stdout.trim();
 }
+
+/** What a workload's broadcasts and multicasts leave at a neighbour that listens for both. */
+async function overheard(from: string, by: string): Promise<string> {
+  const listens = `const s = require("dgram").createSocket("udp4"); s.on("message", (m) => console.log("heard " + m)); s.bind(5000, () => { s.addMembership("239.1.1.1"); console.log("listening"); });`;
+  const listener = spawnStream("ip", ["netns", "exec", by, process.execPath, "-e", listens]);
+  servers.push(listener);
+  listener.done.catch(() => {});
+  let heard = "";
+  listener.stdout.on("data", (text: Buffer) => {
+    heard += text.toString();
+  });
+  await once(listener.stdout, "data");
+  const sends = `const s = require("dgram").createSocket("udp4"); s.bind(() => { s.setBroadcast(true); let left = 3; for (const to of ["255.255.255.255", "10.101.1.255", "239.1.1.1"]) s.send("to " + to, 5000, to, () => --left || s.close()); });`;
+  await run("ip", ["netns", "exec", from, process.execPath, "-e", sends]);
+  // Its own word comes after those, on the same socket.
+  const last = `const s = require("dgram").createSocket("udp4"); s.send("end", 5000, "127.0.0.1", () => s.close());`;
+  await run("ip", ["netns", "exec", by, process.execPath, "-e", last]);
+  while (!heard.includes("heard end")) await once(listener.stdout, "data");
+  listener.kill("SIGKILL");
+  return heard;
+}
+
+const macOfLink = async (line: string): Promise<string> =>
+  (await ip(`-br link show ${line}`)).stdout.trim().split(/\s+/)[2] ?? "";
 
 async function workload(name: string, address: string): Promise<void> {
   await ip(`netns add ${name}`);
@@ -85,7 +110,59 @@ afterAll(async () => {
   await removeBridge(network);
 });
 
+describe("the bridge", () => {
+  test("keeps its MAC, whichever ports come and go", async () => {
+    const before = await macOfLink(network.bridge);
+    // A bridge without a MAC of its own takes the lowest of its ports.
+    await ip("link add vlow address 02:00:00:00:00:01 type veth peer name vlowpeer");
+    await ip(`link set vlow master ${network.bridge} up`);
+    expect(await macOfLink(network.bridge)).toBe(before);
+    await ip("link delete vlow");
+    expect(await macOfLink(network.bridge)).toBe(before);
+    expect(await networkFaults(network, [4222])).toEqual([]);
+  });
+
+  test("with another MAC is a fault, which the next ensureBridge mends; its neighbours lose nothing", async () => {
+    expect(await dial("pa", FAR, 80)).toBe("open");
+    await ip(`link set ${network.bridge} address 02:00:00:00:00:07`);
+    expect(await networkFaults(network, [4222])).toEqual([
+      `bridge ${network.bridge} has MAC 02:00:00:00:00:07, not 02:70:0a:65:01:01`,
+    ]);
+    await ip(`-n pa neigh replace ${network.gateway} dev eth0 lladdr 02:00:00:00:00:07 nud reachable`);
+    await ensureBridge(network);
+    expect(await dial("pa", FAR, 80)).toBe("open");
+    expect(await networkFaults(network, [4222])).toEqual([]);
+  });
+
+  test("answers for a neighbour at once", async () => {
+    const took: number[] = [];
+    for (let n = 0; n < 5; n++) {
+      await ip("-n pa neigh flush dev eth0");
+      const { stdout } = await run("ip", ["netns", "exec", "pa", "ping", "-c", "1", "-W", "2", B]);
+      took.push(Number(/rtt min\/avg\/max\/mdev = ([\d.]+)/.exec(stdout)?.[1]));
+    }
+    expect([...took].sort((a, b) => a - b)[2]).toBeLessThan(50);
+  });
+});
+
 describe("without a policy", () => {
+  test("a neighbour's MAC, learned while no filter was there, leads to the machine", async () => {
+    const known = async () => (await ip(`-n pa neigh show ${B}`)).stdout;
+    const { stdout: peer } = await ip("-n pb -br link show eth0");
+    const mac = /(?:[\da-f]{2}:){5}[\da-f]{2}/.exec(peer)?.[0] ?? "none";
+    await removeFilter(network);
+    await ip(`-n pa neigh replace ${B} dev eth0 lladdr ${mac} nud reachable`);
+    expect(await dial("pa", B, 80)).toBe("open");
+    expect(await known()).toContain(mac);
+    await ensureFilter(network, [4222]);
+    expect(await dial("pa", B, 80)).toBe("open");
+    expect(await known()).toContain(mac);
+    // Asked whether it is still there, the machine answers in its place.
+    await ip(`-n pa neigh replace ${B} dev eth0 lladdr ${mac} nud probe`);
+    await expect.poll(known, { timeout: 10_000 }).toContain(await macOfLink(network.bridge));
+    expect(await dial("pa", B, 80)).toBe("open");
+  });
+
   test("workloads reach each other, though the ports of their bridge do not hear each other", async () => {
     expect(await hasNetworkPolicy(network)).toBe(false);
     expect(await dial("pa", B, 80)).toBe("open");
@@ -94,6 +171,10 @@ describe("without a policy", () => {
     const { stdout: bridge } = await ip(`-br link show ${network.bridge}`);
     const mac = bridge.trim().split(/\s+/)[2];
     expect(stdout).toContain(`${B} dev eth0 lladdr ${mac}`);
+  });
+
+  test("broadcasts and multicasts reach no neighbour", async () => {
+    expect(await overheard("pa", "pb")).toBe("listening\nheard end\n");
   });
 
   test("an announcement by ARP never reaches a neighbour", async () => {

@@ -2,7 +2,7 @@ import { access, readFile, writeFile } from "node:fs/promises";
 import { ExecError, run } from "@ployz/exec";
 import { PloyzError } from "../error-codes.ts";
 import type { NetworkSpec } from "../runtime.ts";
-import { parseSubnet } from "./addresses.ts";
+import { macOf, parseSubnet } from "./addresses.ts";
 import { type FilteredNetwork, forwardRules, portTable, ruleset, tableName } from "./ruleset.ts";
 
 /** Makes the bridge if it is missing, and gives it the gateway's address and the MTU (ip-link(8), ip-address(8)). */
@@ -20,13 +20,22 @@ export async function ensureBridge(network: NetworkSpec): Promise<void> {
   await addressBridge(network, `mtu ${mtu}`);
 }
 
-/** Gives the bridge the gateway's address, and brings it up. `more`: further settings of ip-link(8). */
+/**
+ * Gives the bridge the gateway's address and a MAC made from it, and brings it up. Without a MAC of its own a bridge takes the lowest one of its ports, and
+ * with a port that comes or goes another one: instances then send to a MAC that the bridge had. `more`: further settings of ip-link(8).
+ */
 export async function addressBridge(
   { bridge, gateway, subnet }: Pick<NetworkSpec, "bridge" | "gateway" | "subnet">,
   more = "",
 ): Promise<void> {
   const { prefix } = parseSubnet(subnet);
-  const lines = [`address replace ${gateway}/${prefix} dev ${bridge}`, `link set dev ${bridge} ${more} up`];
+  // Setting it again would empty the bridge's ARP table.
+  const { stdout } = await run("ip", ["-br", "link", "show", "dev", bridge], { okExitCodes: [0, 1] });
+  const mac = stdout.includes(` ${macOf(gateway)} `) ? "" : `address ${macOf(gateway)}`;
+  const lines = [
+    `address replace ${gateway}/${prefix} dev ${bridge}`,
+    `link set dev ${bridge} ${mac} ${more} up`,
+  ];
   await run("ip", ["-batch", "-"], { input: `${lines.join("\n")}\n` }).catch((error: unknown) => {
     throw networkFailed(`bridge ${bridge} could not be given ${gateway}/${prefix}`, error);
   });
@@ -108,9 +117,13 @@ async function disableIpv6(link: string): Promise<void> {
   if (present && (await readFile(path, "utf8")).trim() !== "1") await writeFile(path, "1");
 }
 
-/** The machine answers ARP for a bridge's own addresses: its ports do not hear each other, and packets between them are routed (ip-sysctl, proxy_arp_pvlan). */
+/**
+ * The machine answers ARP for a bridge's own addresses: its ports do not hear each other, and packets between them are routed (ip-sysctl, proxy_arp_pvlan).
+ * At once: the kernel's own delay of up to 0.8 s is for several proxies on one link (arp(7), proxy_delay).
+ */
 export async function answerForNeighbours(bridge: string): Promise<void> {
   await writeFile(`/proc/sys/net/ipv4/conf/${bridge}/proxy_arp_pvlan`, "1");
+  await writeFile(`/proc/sys/net/ipv4/neigh/${bridge}/proxy_delay`, "0");
 }
 
 function ignoreMissing(error: unknown): void {

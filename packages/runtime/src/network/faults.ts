@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { run } from "@ployz/exec";
 import type { NetworkSpec } from "../runtime.ts";
-import { parseSubnet } from "./addresses.ts";
+import { macOf, parseSubnet } from "./addresses.ts";
 import { missingForwardRules } from "./apply.ts";
 import { isLoaded } from "./loaded.ts";
 import { type FilteredNetwork, portTable, ruleset, tableName } from "./ruleset.ts";
@@ -41,6 +41,7 @@ export async function networkFaults(
 export function bridgeFaults({ bridge, gateway, subnet, mtu }: Checked, json: string): readonly string[] {
   const [link] = JSON.parse(json.trim() || "[]") as readonly {
     readonly mtu: number;
+    readonly address: string;
     readonly flags: readonly string[];
     readonly addr_info?: readonly { readonly local?: string; readonly prefixlen?: number }[];
   }[];
@@ -50,6 +51,9 @@ export function bridgeFaults({ bridge, gateway, subnet, mtu }: Checked, json: st
   return [
     ...(link.flags.includes("UP") ? [] : [`bridge ${bridge} is down`]),
     ...(own ? [] : [`bridge ${bridge} does not have the address ${gateway}/${prefix}`]),
+    ...(link.address === macOf(gateway)
+      ? []
+      : [`bridge ${bridge} has MAC ${link.address}, not ${macOf(gateway)}`]),
     ...(mtu === undefined || link.mtu === mtu ? [] : [`bridge ${bridge} has MTU ${link.mtu}, not ${mtu}`]),
   ];
 }

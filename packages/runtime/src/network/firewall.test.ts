@@ -58,16 +58,20 @@ test("closed chains of nftables are found, Ployz's own and those of iptables lef
   expect(closedChains(json)).toMatchObject([{ table: "firewall", name: "in", hook: "input" }]);
 });
 
-test("a bridge that is missing, down, or has another address or MTU is named", () => {
+test("a bridge that is missing, down, or has another address, MAC or MTU is named", () => {
   const link = (over: object) => {
     const addresses = [{ local: "10.101.1.1", prefixlen: 24 }];
-    return JSON.stringify([{ mtu: 1420, flags: ["UP"], addr_info: addresses, ...over }]);
+    const mac = { address: "02:70:0a:65:01:01" };
+    return JSON.stringify([{ mtu: 1420, ...mac, flags: ["UP"], addr_info: addresses, ...over }]);
   };
   expect(bridgeFaults(network, link({}))).toEqual([]);
   expect(bridgeFaults(network, "[]")).toEqual(["bridge ployz0 is missing"]);
-  expect(bridgeFaults(network, link({ flags: [], mtu: 1500, addr_info: [] }))).toEqual([
+  expect(
+    bridgeFaults(network, link({ flags: [], mtu: 1500, address: "02:70:0a:65:02:01", addr_info: [] })),
+  ).toEqual([
     "bridge ployz0 is down",
     "bridge ployz0 does not have the address 10.101.1.1/24",
+    "bridge ployz0 has MAC 02:70:0a:65:02:01, not 02:70:0a:65:01:01",
     "bridge ployz0 has MTU 1500, not 1420",
   ]);
 });

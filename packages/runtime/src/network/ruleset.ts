@@ -1,5 +1,5 @@
 import type { NetworkSpec } from "../runtime.ts";
-import { parseSubnet } from "./addresses.ts";
+import { macOf, parseSubnet } from "./addresses.ts";
 
 /** The parts of a network that its filter speaks of. */
 export type FilteredNetwork = Omit<NetworkSpec, "mtu">;
@@ -60,7 +60,9 @@ export function ruleset(network: FilteredNetwork, controlPorts: readonly number[
     `table bridge ${table} {`,
     ...chain("apart", "filter hook forward priority filter", [
       `ip protocol udp meta mark & ${UDP_ROUTED} == ${UDP_ROUTED} accept`,
-      `ip saddr ${subnet} ip daddr ${subnet} drop`,
+      // To its neighbours or to all of them: broadcasts and multicasts too.
+      `ip saddr ${subnet} drop`,
+      `ip daddr ${subnet} drop`,
       `arp saddr ip ${subnet} drop`,
       `arp daddr ip ${subnet} drop`,
     ]),
@@ -86,10 +88,16 @@ export function ruleset(network: FilteredNetwork, controlPorts: readonly number[
       "iif . arp saddr ether . arp saddr ip",
     ),
     ...chain("ports", "filter hook prerouting priority dstnat", [
+      // To the machine, whichever MAC a packet names: an instance may have learned its neighbour's while no filter was there, or the bridge's earlier one.
+      ...["ip saddr", "arp saddr ip"].map(
+        (source) =>
+          `meta pkttype other ${source} ${subnet} ether daddr set ${macOf(gateway)} meta pkttype set host`,
+      ),
       `arp saddr ip ${gateway} drop`,
       `ip saddr ${subnet} jump source`,
       `arp saddr ip ${subnet} jump announced`,
       "iif @held iif . ether saddr != @macs drop",
+      `iif @held ip saddr != ${subnet} drop`,
       // The filters above see no IPv6 that stays within the bridge.
       "iif @held ether type != { ip, arp } drop",
     ]),

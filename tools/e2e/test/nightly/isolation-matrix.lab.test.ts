@@ -231,6 +231,49 @@ it("no instance sends with its neighbour's address, MAC or ARP, on either runtim
   }
 });
 
+/** On one UDP socket: prints what it hears, until it hears its own machine's word. */
+const HEAR = `
+import { createSocket } from "node:dgram";
+const socket = createSocket("udp4");
+const heard = [];
+socket.on("message", (message) => {
+  heard.push(String(message));
+  if (String(message) !== "ready" && String(message) !== "end") return;
+  console.log(JSON.stringify(heard));
+  if (String(message) === "end") process.exit();
+});
+socket.bind(5000, () => {
+  socket.addMembership("239.1.1.1");
+  socket.send("ready", 5000, "127.0.0.1");
+});
+`;
+const SAY = `
+import { createSocket } from "node:dgram";
+const socket = createSocket("udp4");
+socket.bind(() => {
+  socket.setBroadcast(true);
+  const targets = process.argv.slice(2);
+  let left = targets.length;
+  for (const [word, to] of targets.map((one) => one.split("@"))) socket.send(word, 5000, to, () => --left || socket.close());
+});
+`;
+
+it("no broadcast or multicast of an instance reaches another one, on either runtime", async () => {
+  for (const machine of [1, 3]) {
+    const [own, neighbour] = instances.filter((one) => numberOf(one) === machine && one.namespace !== "b");
+    if (own === undefined || neighbour === undefined) throw new Error(`m${machine} lacks two instances`);
+    await sh(machine, "cat > /root/hear.mjs", HEAR);
+    await sh(machine, "cat > /root/say.mjs", SAY);
+    const all = ["255.255.255.255", `10.101.${machine}.255`, "239.1.1.1"].map((to) => `all@${to}`).join(" ");
+    const heard = await sh(
+      machine,
+      `${INSIDE}\nin="nsenter --net=/proc/$(inside ${own.address})/ns/net"; other="nsenter --net=/proc/$(inside ${neighbour.address})/ns/net"
+$other ${node} /root/hear.mjs | { read ready; echo "$ready"; $in ${node} /root/say.mjs ${all}; $other ${node} /root/say.mjs end@127.0.0.1; cat; }`,
+    );
+    expect(heard, own.machine).toBe('["ready"]\n["ready","end"]\n');
+  }
+});
+
 it("while a namespace is deployed again and again, no instance of it is open to another for a moment", async () => {
   const [asker] = instances.filter(({ namespace, machine }) => namespace === "c" && machine === "m1");
   if (asker === undefined) throw new Error("no instance asks");
@@ -390,12 +433,26 @@ constraints = { labels = { runtime = "process" } }
   DEPLOYING_MS + 600_000,
 );
 
-it("after other programs flushed every rule", async () => {
+it("after other programs flushed every rule, also where instances know each other's MACs from meanwhile", async () => {
+  await refresh();
   for (const machine of [1, 3]) await sh(machine, "nft flush ruleset");
   for (const machine of [1, 3])
     await expect
       .poll(() => sh(machine, "nft list tables"), { timeout: 90_000 })
       .toMatch(/ployz_ployz0_ports[\s\S]*ployz_ployz0_policy|ployz_ployz0_policy[\s\S]*ployz_ployz0_ports/);
+  // Without the filter a neighbour itself answers ARP.
+  for (const machine of [1, 3]) {
+    const here = instances.filter((one) => numberOf(one) === machine);
+    const pairs = here.flatMap((one) =>
+      here.filter((other) => other !== one).map((other) => [one, other] as const),
+    );
+    for (const [one, other] of pairs)
+      await sh(
+        machine,
+        `${INSIDE}\nmac=$(nsenter --net=/proc/$(inside ${other.address})/ns/net ip -br link show eth0 | grep -o '\\(..:\\)\\{5\\}..')
+nsenter --net=/proc/$(inside ${one.address})/ns/net ip neigh replace ${other.address} dev eth0 lladdr "$mac" nud reachable`,
+      );
+  }
   await walk("after the flush");
 });
 
