@@ -16,7 +16,16 @@ beforeEach(async () => {
   daemon = await fakeDaemon({
     "GET /v1/ps": () => ({
       kind: "instances",
-      instances: [row("web", "running"), row("db", "exited")],
+      instances: [
+        row("web", "running"),
+        {
+          ...row("db", "exited"),
+          hostPorts: [
+            { protocol: "tcp", port: 9000, to: "http" },
+            { protocol: "udp", port: 5353, address: "192.0.2.7", to: "dns" },
+          ],
+        },
+      ],
       unreachable: ["m3"],
       standbys: [
         { namespace: "prod", volume: "pgdata", machine: "m2", state: "current", lagMs: 12_000 },
@@ -53,19 +62,20 @@ it("prints a table for people and tabs for programs", async () => {
   expect(human.out).toContain("standby of prod/files on m3: no copy yet");
   expect(daemon.received[0]?.query).toEqual({ namespace: "prod" });
   const plain = await run("ps", "prod/web", "--plain");
-  expect(plain.out).toBe("prod\tweb\t1\tm1\t10.101.1.2\trunning\t-\t-\t-\tprod.web.1.x\t-\n");
+  expect(plain.out).toBe("prod\tweb\t1\tm1\t10.101.1.2\trunning\t-\t-\t-\tprod.web.1.x\t-\t-\n");
   expect((await run("ps", "-q")).out).not.toContain("unreachable");
 });
 
 it("fits a table to the terminal; -o wide and pipes have all columns", async () => {
   const narrow = await ctl(["ps", "--socket", daemon.socket], { tty: true, env: { NO_COLOR: "1" } });
-  expect(narrow.out).toContain("not shown: INSTANCE, CPU, RESTARTS (-o wide shows all)");
+  expect(narrow.out).toContain("not shown: HOST PORTS, INSTANCE, CPU, RESTARTS (-o wide shows all)");
   expect(narrow.out.split("\n").filter((line) => line.length > 80)).toEqual([]);
   const wide = await ctl(["ps", "-o", "wide", "--socket", daemon.socket], {
     ...{ tty: true, env: { NO_COLOR: "1" } },
   });
   expect(wide.out).toBe((await run("ps")).out);
   expect(wide.out).toContain("RESTARTS");
+  expect(wide.out).toContain("9000/tcp>http 192.0.2.7:5353/udp>dns");
 });
 
 it("shows the whole cluster with its warnings on one screen", async () => {

@@ -103,6 +103,7 @@ export function instanceList(
     const observed = seen.get(instance.machine)?.instances.find(({ id }) => id === instance.id);
     const state = !seen.has(instance.machine) ? "unknown" : (observed?.state ?? "missing");
     const { id, service, slot, machine, address } = instance;
+    const hostPorts = commit.services[service]?.spec.hostPorts;
     return {
       id,
       namespace: commit.namespace,
@@ -112,6 +113,7 @@ export function instanceList(
       address,
       committed: true,
       state,
+      ...(hostPorts !== undefined && hostPorts.length > 0 && { hostPorts }),
       ...(observed !== undefined && { observed }),
     };
   });

@@ -7,8 +7,7 @@ import {
 } from "@ployz/primitives/protocol";
 import { applyHostPorts, type HostPortNetwork, type PublishedPort, printedHostPorts } from "@ployz/runtime";
 import type { Logger } from "pino";
-import { POLICY_CHECK_MS } from "../mesh/substrate.ts";
-import { serialise } from "../state/files.ts";
+import { keepRules, PUT_BACK } from "./kept-rules.ts";
 import type { Head } from "./project.ts";
 
 /** A host port of a committed instance. */
@@ -70,57 +69,38 @@ export function openHostPorts(
     log,
   }: { readonly machine: string; readonly allowed: Pick<Allowed, "hostPorts">; readonly log: Logger },
 ): HostPorts {
-  const inTurn = serialise();
   let found: ReturnType<typeof hostPortsOf> | undefined;
-  let failed: string | undefined;
-  let loaded: { readonly text: string; readonly printed: string } | undefined;
-  const load = async (): Promise<void> => {
-    if (found === undefined) return;
-    const wanted = found.ports.map(
-      ({ protocol, port, address, to }): PublishedPort => ({
-        ...{ protocol, port, to },
-        ...(address !== undefined && { address }),
-      }),
-    );
-    const text = JSON.stringify(wanted);
-    if (loaded?.text === text) return;
-    loaded = undefined;
-    try {
-      loaded = { text, printed: await applyHostPorts(network, wanted) };
-      failed = undefined;
-      if (wanted.length > 0) log.info({ ports: wanted.map(hostPortText) }, "host ports");
-    } catch (error) {
-      failed = error instanceof Error ? error.message : String(error);
-      log.error({ err: error }, "host ports");
-    }
-  };
-  const look = async (): Promise<void> => {
-    if (loaded !== undefined && (await printedHostPorts(network)) !== loaded.printed) {
-      log.error("the rules of host ports were changed or gone; they are applied again");
-      loaded = undefined;
-    }
-    await load();
-  };
-  const timer = setInterval(
-    () => void inTurn(look).catch((error: unknown) => log.error({ err: error }, "host ports")),
-    POLICY_CHECK_MS,
-  );
+  const rules = keepRules({
+    name: "host ports",
+    wanted: () =>
+      found?.ports.map(
+        ({ protocol, port, address, to }): PublishedPort => ({
+          ...{ protocol, port, to },
+          ...(address !== undefined && { address }),
+        }),
+      ),
+    ports: () => (found?.ports ?? []).map(hostPortText),
+    apply: (ports) => applyHostPorts(network, ports),
+    printed: () => printedHostPorts(network),
+    log,
+  });
   const named = (why: string): readonly string[] =>
     (found?.ports ?? []).map(
       (port) => `${port.backend.split("/").slice(0, 2).join("/")}: ${hostPortText(port)} (${why})`,
     );
   return {
     apply: (heads) =>
-      inTurn(async () => {
+      rules.apply(() => {
         found = hostPortsOf(heads, machine, allowed);
         if (found.dropped.length > 0) log.error({ dropped: found.dropped }, "host ports not served here");
-        await load();
       }),
-    dropped: () => [...(found?.dropped ?? []), ...(failed === undefined ? [] : named(failed))],
+    dropped: () => {
+      const failed = rules.failed();
+      return [...(found?.dropped ?? []), ...(failed === undefined ? [] : named(failed))];
+    },
     view: () =>
-      inTurn(async () => {
+      rules.view(({ there }) => {
         const ports = found?.ports ?? [];
-        const there = (await printedHostPorts(network)) === loaded?.printed;
         return {
           routes: ports.map(({ protocol, port, address, backend }) => ({
             place: `${address === undefined ? "" : `${address}:`}${port}/${protocol}`,
@@ -129,12 +109,9 @@ export function openHostPorts(
           servers: ports.map(({ backend, instance, to }) => ({
             ...{ backend, instance, ...to, state: "up" as const },
           })),
-          dropped:
-            there || failed !== undefined
-              ? []
-              : named("its rules were changed; they are put back within 20 s"),
+          dropped: there || rules.failed() !== undefined ? [] : named(PUT_BACK),
         };
       }),
-    close: () => clearInterval(timer),
+    close: rules.close,
   };
 }

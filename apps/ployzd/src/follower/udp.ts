@@ -2,8 +2,7 @@ import type { GatewayView } from "@ployz/primitives/protocol";
 import { applyUdpRoutes, printedUdpRoutes, type UdpNetwork, type UdpRoutes } from "@ployz/runtime";
 import type { Logger } from "pino";
 import { hostOf } from "../config/listen.ts";
-import { POLICY_CHECK_MS } from "../mesh/substrate.ts";
-import { serialise } from "../state/files.ts";
+import { keepRules, PUT_BACK } from "./kept-rules.ts";
 import { type Head, type RoutedPort, udpRoutesOf } from "./project.ts";
 import { openReach } from "./reach.ts";
 
@@ -27,13 +26,11 @@ export function openUdpGateway(
     .map(hostOf)
     .filter((host) => !host.includes(":"))
     .map((host) => (host.startsWith("127.") ? network.gateway : host));
-  const inTurn = serialise();
   let wanted: readonly RoutedPort[] = [];
   let clashing: readonly string[] = [];
-  let failed: string | undefined;
-  let loaded: { readonly text: string; readonly printed: string } | undefined;
   const reach = openReach({
-    changed: () => void inTurn(load).catch((error: unknown) => log.error({ err: error }, "udp routes")),
+    changed: () =>
+      void kept.apply(() => {}).catch((error: unknown) => log.error({ err: error }, "UDP routes")),
   });
   /** When none is reached, all are tried. */
   const reached = (servers: RoutedPort["backend"]["servers"]) => {
@@ -44,73 +41,51 @@ export function openUdpGateway(
     addresses,
     routes: wanted.map(({ listen, backend }) => ({ listenPort: listen, servers: reached(backend.servers) })),
   });
-  const load = async (): Promise<void> => {
-    const now = rules();
-    const text = JSON.stringify(now);
-    if (loaded?.text === text) return;
-    loaded = undefined;
-    try {
-      loaded = { text, printed: await applyUdpRoutes(network, now) };
-      failed = undefined;
-      if (wanted.length > 0) log.info({ ports: wanted.map(({ listen }) => listen) }, "udp routes");
-    } catch (error) {
-      failed = error instanceof Error ? error.message : String(error);
-      log.error({ err: error }, "udp routes");
-    }
+  const kept = keepRules({
+    name: "UDP routes",
+    wanted: rules,
+    ports: () => wanted.map(({ listen }) => listen),
+    apply: (now) => applyUdpRoutes(network, now),
+    printed: () => printedUdpRoutes(network),
+    log,
+  });
+  const named = (why: string): readonly string[] => wanted.map(({ id }) => `${id} (${why})`);
+  const dropped = (): readonly string[] => {
+    const failed = kept.failed();
+    return [
+      ...clashing.map((id) => `${id} (conflicts with an older route)`),
+      ...(failed === undefined ? [] : named(failed)),
+      ...(addresses.length > 0 ? [] : named("the gateway of this machine listens on no IPv4 address")),
+    ];
   };
-  const look = async (): Promise<void> => {
-    if (loaded !== undefined && (await printedUdpRoutes(network)) !== loaded.printed) {
-      log.error("the rules of UDP routes were changed or gone; they are applied again");
-      loaded = undefined;
-    }
-    await load();
-  };
-  const timer = setInterval(
-    () => void inTurn(look).catch((error: unknown) => log.error({ err: error }, "udp routes")),
-    POLICY_CHECK_MS,
-  );
-  const dropped = (): readonly string[] => [
-    ...clashing.map((id) => `${id} (conflicts with an older route)`),
-    ...(failed === undefined ? [] : wanted.map(({ id }) => `${id} (${failed})`)),
-    ...(addresses.length > 0
-      ? []
-      : wanted.map(({ id }) => `${id} (the gateway of this machine listens on no IPv4 address)`)),
-  ];
   return {
     apply: (heads) =>
-      inTurn(async () => {
+      kept.apply(() => {
         const found = udpRoutesOf(heads);
         wanted = found.routes;
         clashing = found.dropped;
         reach.watch(wanted.flatMap(({ backend }) => backend.servers));
-        await load();
       }),
     dropped,
     view: () =>
-      inTurn(async () => {
-        const there = (await printedUdpRoutes(network)) === loaded?.printed;
-        return {
-          routes: wanted.map(({ listen, backend }) => ({
-            ...{ place: `udp:${listen}`, kind: "udp", to: backend.id, httpsOnly: false, options: [] },
+      kept.view(({ there }) => ({
+        routes: wanted.map(({ listen, backend }) => ({
+          ...{ place: `udp:${listen}`, kind: "udp", to: backend.id, httpsOnly: false, options: [] },
+        })),
+        servers: wanted.flatMap(({ backend }) =>
+          backend.servers.map(({ id, address, port }) => ({
+            ...{ backend: backend.id, instance: id, address, port },
+            state: reach.isDown({ address, port }) ? ("down" as const) : ("up" as const),
           })),
-          servers: wanted.flatMap(({ backend }) =>
-            backend.servers.map(({ id, address, port }) => ({
-              ...{ backend: backend.id, instance: id, address, port },
-              state: reach.isDown({ address, port }) ? ("down" as const) : ("up" as const),
-            })),
-          ),
-          dropped:
-            there || failed !== undefined
-              ? []
-              : wanted.map(({ id }) => `${id} (its rules were changed; they are put back within 20 s)`),
-        };
-      }),
+        ),
+        dropped: there || kept.failed() !== undefined ? [] : named(PUT_BACK),
+      })),
     down: () =>
       wanted.flatMap(({ backend }) =>
         backend.servers.flatMap((server) => (reach.isDown(server) ? [`${backend.id} ${server.id}`] : [])),
       ),
     close() {
-      clearInterval(timer);
+      kept.close();
       reach.close();
     },
   };

@@ -1,5 +1,13 @@
 import Type, { type Static } from "typebox";
-import { Commit, CommittedRoute, stamp, VolumeMove, VolumeOrigin, VolumeSpec } from "../model/commit.ts";
+import {
+  Commit,
+  CommittedRoute,
+  HostPort,
+  stamp,
+  VolumeMove,
+  VolumeOrigin,
+  VolumeSpec,
+} from "../model/commit.ts";
 import { MachineRecord, MachineState } from "../model/machine.ts";
 import {
   CopyState,
@@ -78,6 +86,8 @@ export const InstanceRow = object({
   machine: text(),
   address: text(),
   committed: Type.Boolean(),
+  /** Ports of its machine that lead to it; absent: there are none. */
+  hostPorts: Type.Optional(list(HostPort)),
   observed: Type.Optional(ObservedInstance),
   state: InstanceState,
 });

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { run } from "@ployz/exec";
-import type { GatewayList } from "@ployz/primitives/client";
+import type { GatewayList, InstanceList } from "@ployz/primitives/client";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Cluster, fixtures, node, openCluster, webBundle } from "../../src/cluster.ts";
 import { openDatagrams } from "../../src/datagrams.ts";
@@ -143,6 +143,10 @@ ${more}
         routes: [{ place: "9000/tcp", kind: "host", to: "prod/web/http" }],
         dropped: [],
       });
+    const { instances } = await cluster.json<InstanceList>(2, ["ps", "prod"]);
+    for (const { hostPorts } of instances)
+      expect(hostPorts).toEqual([{ protocol: "tcp", port: 9000, to: "http" }]);
+    expect((await cluster.ctl(1, ["ps", "prod", "-o", "wide"])).stdout).toContain("9000/tcp>http");
   });
 
   it("another service gets the port on no machine, neither as a host port nor as a route", async () => {
@@ -224,6 +228,22 @@ ${more}
         const { stdout } = await cluster.lab.sh(i, ["nft", "list", "tables"]);
         return (stdout.includes("inet ployz_ployz0") && !stdout.includes("_host")) || undefined;
       });
+  });
+
+  it("a machine that leaves its cluster has no rule of Ployz any more", async () => {
+    const one = { replicas: 1, more: 'constraints = { machines = ["m2"] }' };
+    await deploy({ ...one, namespace: "last" });
+    await answers("v1", 2);
+    const tables = async () => (await cluster.lab.sh(2, ["nft", "list", "tables"])).stdout;
+    // A follower that runs would take the table away with the namespace.
+    await cluster.lab.sh(2, ["s6-svc", "-wD", "-T", "20000", "-d", "/run/ployz/services/ployz-gateway"]);
+    await cluster.ctl(1, ["namespace", "rm", "last", "--yes"]);
+    expect(await tables()).toContain("ployz_ployz0_host");
+    await cluster.ctl(2, ["mesh", "leave"]);
+    expect(await tables()).not.toContain("ployz");
+    expect((await cluster.lab.sh(2, ["iptables-save"])).stdout).not.toContain("ployz");
+    await cluster.ctl(2, ["daemon", "uninstall"]);
+    expect(await tables()).not.toContain("ployz");
   });
 });
 

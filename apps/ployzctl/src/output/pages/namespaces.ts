@@ -13,6 +13,7 @@ const STATES: Readonly<Record<string, "ok" | "warn" | "bad">> = {
   stray: "warn",
 };
 
+type HostPort = NonNullable<InstanceList["instances"][number]["hostPorts"]>[number];
 type Observed = NonNullable<InstanceList["instances"][number]["observed"]>;
 
 /** Its program has ended, and the next start is due. Daemons always report the process of one that runs. */
@@ -38,6 +39,10 @@ function restartsText(observed: Observed | undefined): string {
   return hangs === undefined ? String(restarts) : `${restarts} (${hangs.count} hung)`;
 }
 
+/** As `gateway show` has it, with the service's port: `192.0.2.7:9000/tcp>http`. */
+const hostPortCell = ({ protocol, port, address, to }: HostPort): string =>
+  `${address === undefined ? "" : `${address}:`}${port}/${protocol}>${to}`;
+
 export function instancesPage(
   { instances, runs = [], unreachable, stopped = [], standbys = [], warnings }: InstanceList,
   now: number,
@@ -57,9 +62,10 @@ export function instancesPage(
         "MEMORY",
         "INSTANCE",
         "CPU",
+        "HOST PORTS",
       ],
       [
-        ...instances.map(({ id, namespace, service, slot, machine, address, state, observed }) => [
+        ...instances.map(({ id, namespace, service, slot, machine, address, hostPorts, state, observed }) => [
           namespace,
           service,
           String(slot),
@@ -75,16 +81,17 @@ export function instancesPage(
           observed?.memoryBytes === undefined ? "-" : bytes(observed.memoryBytes),
           id,
           observed?.cpuNanos === undefined ? "-" : duration(observed.cpuNanos / 1e6),
+          hostPorts === undefined ? "-" : hostPorts.map(hostPortCell).join(" "),
         ]),
         ...runs.map((run) => [
           ...[run.namespace, run.service, "run", run.machine, run.address],
           { text: runState(run), tone: STATES[run.state] ?? "dim" } as const,
-          ...[ago(run.at, now), "-", "-", run.id, "-"],
+          ...[ago(run.at, now), "-", "-", run.id, "-", "-"],
         ]),
       ],
       {
         empty: "no instances; deploy a manifest: ployzctl deploy -f ployz.toml",
-        drop: ["INSTANCE", "CPU", "RESTARTS", "MEMORY", "ADDRESS", "STARTED"],
+        drop: ["HOST PORTS", "INSTANCE", "CPU", "RESTARTS", "MEMORY", "ADDRESS", "STARTED"],
       },
     ),
     ...(stopped.length === 0
