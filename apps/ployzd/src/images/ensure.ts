@@ -20,6 +20,7 @@ import { PloyzError } from "../error-codes.ts";
 import type { Brought } from "./brought.ts";
 import { inChain } from "./chain.ts";
 import { finishPulls, loadIntoEngine } from "./engine.ts";
+import { noting, reasonOf } from "./failures.ts";
 import type { Peers } from "./peers.ts";
 import { orMissing } from "./resolve.ts";
 import type { Wanted } from "./wanted.ts";
@@ -55,7 +56,12 @@ export async function ensureImage(
   run: Run,
 ): Promise<{ readonly transferredBytes: number }> {
   await deps.wanted.want(asked.digest);
-  return deps.store.use(() => ensure(deps, asked, run));
+  const { peers, failures } = noting(deps.peers);
+  try {
+    return await deps.store.use(() => ensure({ ...deps, peers }, asked, run));
+  } catch (error) {
+    throw reasonOf(error, failures);
+  }
 }
 
 async function ensure(
