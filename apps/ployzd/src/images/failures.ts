@@ -49,7 +49,7 @@ export function reasonOf(error: unknown, failures: readonly unknown[]): unknown 
     {
       code: "call_interrupted",
       message: errorBody(broken).message,
-      hint: "run the same command again: what has arrived is kept",
+      hint: "run the same command again: the bytes that have arrived stay",
     },
     { cause: broken },
   );
