@@ -230,7 +230,10 @@ it("sends one begin and one end of each condition", async () => {
   await on(2, "umount /proc/meminfo");
   await backedUp(0);
   await on(3, "rm -r /var/lib/ployz/filler; mount -o remount,size=3g,nr_inodes=1000000 /var/lib/ployz");
-  await on(3, "zfs destroy tank/fill && zpool online tank /var/lib/second.img");
+  await on(
+    3,
+    "for n in $(seq 30); do zfs destroy tank/fill && break; sleep 1; done; ! zfs list tank/fill 2>/dev/null && zpool online tank /var/lib/second.img",
+  );
   await web("CONT");
   await ctl(["schedule", "resume", "prod/data.standby-m2"]);
   await ctl(["cert", "rm", "tls.example.test", "--yes"]);
