@@ -214,22 +214,21 @@ describe("the shipper", () => {
 
   it("holds no more than its bounds while the server is away, and says so", async () => {
     const one = instance();
-    const { shipper, close } = await run(one, async () => {
-      throw new Error("away");
-    });
     let read = 0;
     const { logs } = one.runtime;
-    Object.assign(one.runtime, {
-      async *logs(...args: Parameters<typeof logs>) {
-        for await (const next of logs(...args)) {
-          read++;
-          yield next;
-        }
-      },
-    });
+    async function* counted(...args: Parameters<typeof logs>) {
+      for await (const next of logs(...args)) {
+        read++;
+        yield next;
+      }
+    }
+    const away: Send = async () => {
+      throw new Error("away");
+    };
+    const { shipper, close } = await run({ ...one, runtime: { ...one.runtime, logs: counted } }, away);
     for (const text of numbers(0, 5_000)) one.write(text);
     await expect.poll(() => shipper.state().error, { timeout: 10_000 }).toBe("away");
-    expect(read).toBeGreaterThan(1_000);
+    await expect.poll(() => read, { timeout: 10_000 }).toBeGreaterThan(1_000);
     expect(read).toBeLessThanOrEqual(2_001);
     await close();
   }, 30_000);
