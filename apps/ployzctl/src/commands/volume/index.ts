@@ -2,15 +2,8 @@ import type { Command } from "../../command.ts";
 import { CHANGE, PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { needInNamespace } from "../../values.ts";
+import { volume } from "./argument.ts";
 import { standbyCommands } from "./standby.ts";
-
-const volume = {
-  name: "volume",
-  summary: "NAMESPACE/VOLUME",
-  required: true,
-  source: "volume",
-  sets: ["namespace"],
-} as const;
 
 export const volumeCommands: readonly Command[] = [
   {

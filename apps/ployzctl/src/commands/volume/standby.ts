@@ -3,14 +3,7 @@ import { usage } from "../../errors.ts";
 import { CHANGE, PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
 import { needDuration, needInNamespace } from "../../values.ts";
-
-const volume = {
-  name: "volume",
-  summary: "NAMESPACE/VOLUME",
-  required: true,
-  source: "volume",
-  sets: ["namespace"],
-} as const;
+import { volume } from "./argument.ts";
 
 export const standbyCommands: readonly Command[] = [
   {

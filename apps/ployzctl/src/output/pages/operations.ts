@@ -20,6 +20,9 @@ const COMMITS_FACT = /^(machine-|image-|cert-|job-run$|volume-(run|snapshot|prun
 const commitOf = (primitive: string, revision: number | undefined): string | undefined =>
   revision === undefined || COMMITS_FACT.test(primitive) ? undefined : `revision ${revision}`;
 
+/** Their record is made when the program begins. */
+const RECORDED_AT_START = /^(exec|run)$/;
+
 const toned = (state: string): Cell => ({ text: state, tone: TONES[state] ?? "dim" });
 
 export function operationTable(operations: readonly OperationSummary[], now: number, empty: string): Block {
@@ -31,7 +34,9 @@ export function operationTable(operations: readonly OperationSummary[], now: num
       title || primitive,
       toned(state),
       ago(startedAt, now),
-      endedAt === undefined ? "-" : duration(Date.parse(endedAt) - Date.parse(startedAt)),
+      endedAt === undefined || RECORDED_AT_START.test(primitive)
+        ? "-"
+        : duration(Date.parse(endedAt) - Date.parse(startedAt)),
       coordinator,
       by,
     ]),
