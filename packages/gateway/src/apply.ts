@@ -60,7 +60,7 @@ export async function bringInto(
   };
   const listens: Listen[] = [
     ...settings.listen,
-    ...(settings.httpsListen ?? []),
+    ...(settings.httpsListen ?? settings.proofs?.listen ?? []),
     ...(settings.statsListen ? [settings.statsListen] : []),
     ...desired.ports.flatMap(({ port }) => settings.listen.map(({ host }) => ({ host, port }))),
   ];

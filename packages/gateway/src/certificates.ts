@@ -18,7 +18,8 @@ export interface Certificate {
 /** HAProxy's crt-list (configuration manual, 5.1) and, beside it, a file for each certificate. */
 const LIST = "list";
 const ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const NAME = /^(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?$/;
+/** Lower-case; `*.` stands for one label. */
+export const HOST_NAME = /^(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?$/;
 /** HAProxy takes a payload with its command into one buffer of 16 KiB; a larger certificate needs a reload. */
 const PAYLOAD_BYTES = 15_000;
 
@@ -31,7 +32,7 @@ export function checkCertificates(certificates: readonly Certificate[]): void {
     if (!ID.test(id)) throw invalid(`certificate id ${JSON.stringify(id)} is not a name`);
     for (const name of names) {
       const other = taken.get(name);
-      if (!NAME.test(name)) throw invalid(`certificate ${id} has the name ${JSON.stringify(name)}`);
+      if (!HOST_NAME.test(name)) throw invalid(`certificate ${id} has the name ${JSON.stringify(name)}`);
       if (other !== undefined) throw invalid(`certificates ${other} and ${id} both have ${name}`);
       taken.set(name, id);
     }
@@ -92,7 +93,9 @@ export async function serveCertificates(
   const list = listPath(dir);
   const listed = parseList(await worker.ask(`show ssl crt-list -n ${list}`));
   const stored = new Set(
-    (await worker.ask("show ssl cert")).split("\n").filter((line) => line.startsWith("/")),
+    (await worker.ask("show ssl cert"))
+      .split("\n")
+      .filter((line) => line.startsWith(join(dir, "certs", "/"))),
   );
   const tell = async (command: string, payload?: string): Promise<void> => {
     const answer = await worker.ask(command, payload);

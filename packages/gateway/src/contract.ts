@@ -67,8 +67,11 @@ export interface Gateway {
    * Errors: gateway_config_invalid, gateway_command_refused, gateway_reload_failed, port_taken.
    */
   certify(certificates: readonly Certificate[]): Promise<void>;
-  /** Answers ACME's HTTP-01 challenges from now on, by token; until the next call, or a restart of the caller. */
-  challenge(answers: ReadonlyMap<string, string>): Promise<void>;
+  /**
+   * Answers ACME's challenges from now on, until the next call or a restart of the caller: HTTP-01 by token, and with `proofs` TLS-ALPN-01, by host: PEM of
+   * certificate and key. Proofs need `httpsListen`; when they change, HAProxy is reloaded. Errors: gateway_config_invalid, gateway_reload_failed, port_taken.
+   */
+  challenge(answers: ReadonlyMap<string, string>, proofs?: ReadonlyMap<string, string>): Promise<void>;
   /** Ends HAProxy, and keeps the state: `adopt` starts it again. */
   stop(): Promise<void>;
   /** Stops timers; HAProxy keeps running. */

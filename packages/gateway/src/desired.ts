@@ -21,6 +21,8 @@ export interface Settings {
   /** The same; only while there is a certificate. */
   readonly httpsListen?: readonly [Listen, ...Listen[]];
   readonly statsListen?: Listen;
+  /** Challenges TLS-ALPN-01 are answered there. `digest` changes with the proofs. */
+  readonly proofs?: { readonly listen: readonly [Listen, ...Listen[]]; readonly digest: string };
   /** Absolute; holds the folders `certs` and `jail`. */
   readonly dir: string;
   /** The workers' user; root's own when left out. */
@@ -78,7 +80,7 @@ export interface Desired {
 }
 
 /** Raise when the rendering changes in a way that a running HAProxy must pick up. */
-export const RENDERING = 9;
+export const RENDERING = 10;
 
 export function project(table: RouteTable, settings: Settings, drained: ReadonlySet<string>): Desired {
   const backends = new Map<string, DesiredBackend>();

@@ -12,16 +12,18 @@ import {
 } from "./certificates.ts";
 import { serveChallenges, writeChallenges } from "./challenges.ts";
 import type { Gateway } from "./contract.ts";
+import { savedAfter, serversOf } from "./departed.ts";
 import { type Desired, project, type Settings, socketAddress } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
 import { readCurrent, type Saved } from "./generations.ts";
 import { findHaproxy, type Haproxy, openHaproxy } from "./haproxy.ts";
 import { openHolds } from "./holds.ts";
+import { type Proofs, proofsDigest, writeProofs } from "./proofs.ts";
 import { leaving } from "./reconcile.ts";
 import { checkWords } from "./render-backend.ts";
-import { checkFolder, type GatewayOptions, readSettings } from "./settings.ts";
+import { checkFolder, type GatewayOptions, ownPorts, readSettings, settingsWith } from "./settings.ts";
 import { statusOf } from "./status.ts";
-import { type RouteTable, type Server, validateTable } from "./table.ts";
+import { type RouteTable, validateTable } from "./table.ts";
 import { openWorker, type Worker } from "./worker.ts";
 
 const SWEEP_MS = 200;
@@ -37,6 +39,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const program = await findHaproxy(options.haproxy);
   await mkdir(join(dir, "certs"), { recursive: true, mode: 0o700 });
   await writeChallenges(dir, new Map());
+  await writeProofs(dir, new Map());
   const certificates = await readCertificates(dir);
   // The workers' user must reach the handover socket in it; other users cannot enter `dir`.
   await mkdir(join(dir, "jail"), { recursive: true });
@@ -61,8 +64,8 @@ function gateway(
 ): Gateway {
   const { dir } = all;
   let certificates = found;
-  const { httpsListen: _, ...plain } = all;
-  const settingsNow = (): Settings => (certificates.length > 0 ? all : plain);
+  let proofs: Proofs = new Map();
+  const settingsNow = (): Settings => settingsWith(all, { certificates, proofs });
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(task: () => Promise<T>): Promise<T> => {
     const result = last.then(task, task);
@@ -143,13 +146,7 @@ function gateway(
         details: { refusals: refusals.map((refusal) => refusal.code) },
       });
     const before = await currentSaved();
-    const ids = new Set(serversOf(table).map((server) => server.id));
-    const gone = [...(before ? serversOf(before.table) : []), ...(before?.departed ?? [])];
-    const changed = await bring({
-      table,
-      drained: (before?.drained ?? []).filter((id) => ids.has(id)),
-      departed: uniqueById(gone.filter((server) => !ids.has(server.id))).slice(0, MAX_DEPARTED),
-    });
+    const changed = await bring(savedAfter(before, table));
     keepSweeping();
     if (holds.any()) await tend().catch(ignore); // The next turn does it.
     return changed;
@@ -263,9 +260,20 @@ function gateway(
           throw error;
         }
       }),
-    challenge: (answers) =>
+    challenge: (answers, wanted = new Map()) =>
       inTurn(async () => {
         await writeChallenges(dir, answers);
+        const before = proofs;
+        await writeProofs(dir, wanted);
+        proofs = wanted;
+        const saved = proofsDigest(wanted) === proofsDigest(before) ? undefined : await currentSaved();
+        try {
+          if (saved !== undefined) await bring(saved);
+        } catch (error) {
+          proofs = before;
+          await writeProofs(dir, before);
+          throw error;
+        }
         if ((await haproxy.processes()) !== undefined) await serveChallenges(await current(), dir, answers);
       }),
     stop: () =>
@@ -281,14 +289,4 @@ function gateway(
   };
 }
 
-const MAX_DEPARTED = 500;
 const ignore = (): void => undefined;
-const serversOf = (table: RouteTable): readonly Server[] =>
-  table.routes.flatMap((route) => (route.kind === "redirect" ? [] : route.backend.servers));
-
-function uniqueById(servers: readonly Server[]): readonly Server[] {
-  return [...new Map(servers.map((server) => [`${server.id} ${socketAddress(server)}`, server])).values()];
-}
-
-const ownPorts = ({ listen, httpsListen, statsListen }: Settings): number[] =>
-  [listen, httpsListen ?? [], statsListen ?? []].flat().map(({ port }) => port);

@@ -2,6 +2,7 @@ import { listPath } from "./certificates.ts";
 import { challengeAnswer } from "./challenges.ts";
 import type { Desired, Listen, Settings } from "./desired.ts";
 import { socketAddress } from "./desired.ts";
+import { proofSections, TLS } from "./proofs.ts";
 import { frontendLog, isLogging, NOTES, REQUEST_ID } from "./render-access.ts";
 import { backendLines, fromInside, heldSocket, LONGEST_HOLD_MS, tcpSocket } from "./render-backend.ts";
 import { headerRules, SOURCE_TABLE, sourceLimit } from "./render-edge.ts";
@@ -21,6 +22,7 @@ export function render(desired: Desired, settings: Settings): string {
     handover(desired, settings),
     ...desired.ports.map(({ port, backend }) => tcpFrontend(port, backend, settings)),
     ...(settings.statsListen ? [statsFrontend(settings.statsListen)] : []),
+    ...proofSections(settings, { section, bind, bindInside }),
     ...desired.redirectBackends.map(redirectBackend),
     ...desired.backends.filter(({ options }) => options).map(({ name }) => heldFrontend(name, settings)),
     ...desired.backends.map((backend) =>
@@ -43,7 +45,7 @@ function globalSection(desired: Desired, settings: Settings): string {
     "log stdout format raw local0 notice",
     ...(settings.user ? [`user ${settings.user}`, `chroot ${settings.dir}/jail`] : []),
     ...(settings.group ? [`group ${settings.group}`] : []),
-    ...(settings.httpsListen ? TRANSPORT : []),
+    ...(settings.httpsListen || settings.proofs ? TRANSPORT : []),
   ]);
 }
 
@@ -92,11 +94,19 @@ const bindInside = (name: string, settings: Settings): string =>
 const bind = ({ host, port }: Listen): string =>
   `bind ${socketAddress({ address: host, port })}${host.includes(":") ? " v6only" : ""}`;
 
+function httpsBinds(settings: Settings): readonly string[] {
+  const { httpsListen = [], proofs } = settings;
+  if (httpsListen.length === 0) return [];
+  // There also without proofs: an old worker sends what it has accepted here.
+  const inside = `${bindInside(TLS, settings)} accept-proxy`;
+  return [...(proofs === undefined ? httpsListen.map(bind) : []), inside];
+}
+
 function httpFrontend(desired: Desired, settings: Settings): string {
   return section("frontend http", [
     ...settings.listen.map(bind),
-    ...(settings.httpsListen ?? []).map(
-      (listen) => `${bind(listen)} ssl crt-list ${listPath(settings.dir)} strict-sni alpn h2,http/1.1`,
+    ...httpsBinds(settings).map(
+      (socket) => `${socket} ssl crt-list ${listPath(settings.dir)} strict-sni alpn h2,http/1.1`,
     ),
     ...frontendLog(desired, settings),
     SOURCE_TABLE,

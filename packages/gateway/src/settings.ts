@@ -3,9 +3,11 @@ import { isIP } from "node:net";
 import { isAbsolute } from "node:path";
 import type { ServiceHost } from "@ployz/exec";
 import { accessKey } from "./access/key.ts";
+import type { Certificate } from "./certificates.ts";
 import type { Listen, Settings } from "./desired.ts";
 import { PloyzError } from "./error-codes.ts";
 import { isCidr } from "./options.ts";
+import { type Proofs, proofsDigest } from "./proofs.ts";
 
 /** Folder, listeners and limits of one gateway. */
 export interface GatewayOptions {
@@ -91,6 +93,22 @@ export async function readSettings(options: GatewayOptions): Promise<Settings> {
     }),
   };
 }
+
+/** TLS is served while there is a certificate; challenges are answered there while there are proofs. */
+export function settingsWith(
+  all: Settings,
+  { certificates, proofs }: { readonly certificates: readonly Certificate[]; readonly proofs: Proofs },
+): Settings {
+  const { httpsListen, ...plain } = all;
+  if (httpsListen === undefined) return plain;
+  return {
+    ...(certificates.length > 0 ? all : plain),
+    ...(proofs.size > 0 && { proofs: { listen: httpsListen, digest: proofsDigest(proofs) } }),
+  };
+}
+
+export const ownPorts = ({ listen, httpsListen, statsListen }: Settings): number[] =>
+  [listen, httpsListen ?? [], statsListen ?? []].flat().map(({ port }) => port);
 
 function parseListens(given: string | readonly string[]): readonly [Listen, ...Listen[]] {
   const [first, ...more] = [given].flat().map(parseListen);

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { mkdtemp, readFile, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -159,6 +160,58 @@ it("answers challenges on every host, and keeps them over a reload", async () =>
   await gateway.challenge(new Map());
   expect((await get("new.test", "token_-1")).status).toBe(404);
   await expect(gateway.challenge(new Map([["a b", "c"]]))).rejects.toMatchObject({
+    code: "gateway_config_invalid",
+  });
+});
+
+it("answers an authority by ALPN for a host that it serves, without a failed handshake of others", async () => {
+  const { gateway, https, server } = await openTls();
+  await gateway.apply(tableOf("1", { "a.test": [server] }));
+  const proofOf = async (host: string) => (await certificate("proof", [host])).pem;
+  const ask = (host: string) => hello(https, host, { ALPNProtocols: ["acme-tls/1"] });
+  // Before there is any certificate.
+  const first = await proofOf("a.test");
+  await gateway.challenge(new Map(), new Map([["a.test", first]]));
+  expect(await ask("a.test")).toMatchObject({
+    alpn: "acme-tls/1",
+    serial: new X509Certificate(first).serialNumber,
+  });
+  await expect(hello(https, "a.test")).rejects.toThrow();
+  await gateway.challenge(new Map());
+  await expect(ask("a.test")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+
+  const served = await certificate("a", ["a.test"]);
+  await gateway.certify([served]);
+  const { serialNumber: own } = new X509Certificate(served.pem);
+  const failures: unknown[] = [];
+  let [ending, asked] = [false, 0];
+  const asking = (async () => {
+    while (!ending) {
+      asked += 1;
+      const seen = await hello(https, "a.test").catch((error: unknown) => ({ serial: String(error) }));
+      if (seen.serial !== own) failures.push(seen);
+    }
+  })();
+  for (let round = 0; round < 3; round++) {
+    const [proof, other] = [await proofOf("a.test"), await proofOf("b.test")];
+    await gateway.challenge(
+      new Map(),
+      new Map([
+        ["a.test", proof],
+        ["b.test", other],
+      ]),
+    );
+    expect((await ask("a.test")).serial).toBe(new X509Certificate(proof).serialNumber);
+    expect((await ask("b.test")).serial).toBe(new X509Certificate(other).serialNumber);
+    await expect(ask("c.test")).rejects.toThrow();
+    await gateway.certify([served, await certificate("d", ["d.test"])]);
+    await gateway.challenge(new Map());
+    expect((await ask("a.test").catch(() => ({ serial: own }))).serial).toBe(own);
+  }
+  ending = true;
+  await asking;
+  expect({ failures, asked: asked > 20 }).toEqual({ failures: [], asked: true });
+  await expect(gateway.challenge(new Map(), new Map([["a b", "c"]]))).rejects.toMatchObject({
     code: "gateway_config_invalid",
   });
 });

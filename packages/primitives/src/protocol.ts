@@ -31,6 +31,7 @@ export {
   CERTIFICATES,
   type CertificateMeta,
   type CertificateRecord,
+  type Challenge,
   certificateFor,
   certificateKey,
   type RenewalRecord,

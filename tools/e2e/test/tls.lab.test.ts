@@ -110,3 +110,44 @@ it("a renewal is an operation, and reaches every machine; one without its daemon
     ...["done", "failed", "done"],
   ]);
 });
+
+it("where the gateway does not listen on port 80, hosts are proved on port 443, without a failed request of theirs", async () => {
+  for (const i of [1, 2, 3]) {
+    await cluster.lab.sh(i, ["sh", "-c", "mkdir -p /etc/ployz; cat >>/etc/ployz/config.toml"], {
+      input: 'gateway_listen = "0.0.0.0:8080"\n',
+    });
+    await cluster.ctl(i, ["daemon", "install"]);
+  }
+  const closed = await cluster.lab.sh(1, ["curl", "-s", "http://127.0.0.1/"], { okExitCodes: [7] });
+  expect(closed.exitCode).toBe(7);
+  const fresh = "alpn.test";
+  await authority.point(fresh, cluster.lab.addresses[1] ?? "");
+  await deploy(1, fresh, [0], "other");
+  expect((await certificates(3)).find(({ name }) => name === fresh)).toMatchObject({
+    ...{ state: "valid", method: "tls-alpn-01" },
+  });
+  const [before] = (await certificates(1)).filter(({ name }) => name === fresh);
+  let [ending, asked] = [false, 0];
+  const failed: unknown[] = [];
+  const asking = (async () => {
+    while (!ending) {
+      const seen = await https(2, fresh);
+      asked += 1;
+      if (seen.exitCode !== 0 || seen.status !== "200") failed.push(seen);
+    }
+  })();
+  await cluster.ctl(3, ["cert", "renew", fresh, "--force"]);
+  ending = true;
+  await asking;
+  expect({ failed, asked: asked > 3 }).toEqual({ failed: [], asked: true });
+  const [after] = (await certificates(2)).filter(({ name }) => name === fresh);
+  expect(after).toMatchObject({ method: "tls-alpn-01" });
+  expect(after?.fingerprint).not.toBe(before?.fingerprint);
+  for (const i of [1, 2, 3]) expect(await https(i, fresh)).toMatchObject({ exitCode: 0, status: "200" });
+
+  // Forced where both ports would do, or do not: HTTP-01 fails here, and says why.
+  const refused = await cluster.ctl(1, ["cert", "issue", "other.test", "--challenge", "http-01"], { ok: [1] });
+  expect(refused.stderr).toMatch(/other\.test/);
+  const both = ["--challenge", "http-01", "--dns", "http", "--secret", "a/b"];
+  await cluster.ctl(1, ["cert", "issue", "other.test", ...both], { ok: [2] });
+});

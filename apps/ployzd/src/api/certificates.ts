@@ -158,6 +158,7 @@ export function certificateRows({
       return {
         ...{ name, names, issuer, fingerprint, notBefore, notAfter, method, at, by, state },
         ...(directory !== undefined && { directory }),
+        ...(record.challenge !== undefined && { challenge: record.challenge }),
         users: hosts.flatMap(({ host, user }) => (certificateFor(host, records) === record ? [user] : [])),
         ...(method !== "import" && { nextTry: failed ? renewal.next : new Date(due).toISOString() }),
         ...(renewal !== undefined && {

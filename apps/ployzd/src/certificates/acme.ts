@@ -14,12 +14,18 @@ export interface Account {
 
 /** How challenges are answered: each resolves when an authority would see the answers. */
 export interface Solver {
-  readonly kind: "http-01" | "dns-01";
+  readonly kind: "http-01" | "dns-01" | "tls-alpn-01";
   present(answers: readonly Answer[]): Promise<void>;
   clear(answers: readonly Answer[]): Promise<void>;
 }
 
-export type Answer = { readonly host: string; readonly token: string; readonly text: string };
+export type Answer = {
+  readonly host: string;
+  readonly token: string;
+  readonly text: string;
+  /** For TLS-ALPN-01: PEM of a certificate that proves the host, with its key. */
+  readonly proof?: string;
+};
 
 /** How long is waited between two looks at an order, in ms. */
 const [SHORTEST, LONGEST] = [500, 5_000];
@@ -88,7 +94,8 @@ export async function orderCertificate(
       if (challenge === undefined)
         throw refused(new Error(`it offers no ${solver.kind} challenge for ${host}`));
       const text = await client.getChallengeKeyAuthorization(challenge);
-      answers.push({ host, token: challenge.token, text });
+      const proof = solver.kind === "tls-alpn-01" ? await proofOf(authorization, text) : undefined;
+      answers.push({ host, token: challenge.token, text, ...(proof !== undefined && { proof }) });
       challenges.push({ host, challenge });
     }
     if (answers.length > 0) {
@@ -116,6 +123,13 @@ export async function orderCertificate(
   } finally {
     if (answers.length > 0) await solver.clear(answers).catch(() => undefined);
   }
+}
+
+/** RFC 8737, 3. */
+async function proofOf(authorization: acme.Authorization, text: string): Promise<string> {
+  const key = await acme.crypto.createPrivateEcdsaKey("P-256");
+  const [, certificate = ""] = await acme.crypto.createAlpnCertificate(authorization, text, key);
+  return [certificate, key].map((pem) => `${String(pem).trim()}\n`).join("");
 }
 
 /** acme-client does not say why it has no connection. */
@@ -166,7 +180,7 @@ function explained(
     {
       code: "certificate_refused",
       message: `${at} refuses ${names.join(", ")}: ${why}`,
-      hint: "check that the names point to the gateways and that port 80 is reached from outside; try with --staging first",
+      hint: "check that the names point to the gateways and that the port of the challenge (80, or 443 with tls-alpn-01) is reached from outside; try with --staging first",
     },
     { cause },
   );

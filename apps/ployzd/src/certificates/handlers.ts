@@ -1,6 +1,7 @@
 import { errorBody } from "@ployz/errors";
 import {
   CERTIFICATES,
+  type Challenge,
   type Commands,
   certificateFor,
   type MachineRecord,
@@ -8,6 +9,8 @@ import {
   type Store,
   secretKey,
 } from "@ployz/primitives/protocol";
+import { portOf } from "../config/listen.ts";
+import type { Config } from "../config/load.ts";
 import { PloyzError } from "../error-codes.ts";
 import { askChallenge } from "../host/follower-client.ts";
 import type { Handlers } from "../participant/handlers.ts";
@@ -26,12 +29,21 @@ export interface CertificateDeps {
   readonly secrets: SecretKeeper;
   readonly kept: CertificateKeeper;
   readonly gatewaySocket: string;
+  readonly config: Pick<Config, "gatewayListen" | "gatewayHttpsListen">;
   members(): readonly MachineRecord[];
   /** Runs `cert-issue` for a host, and waits for its end. */
   issue(host: string, signal: AbortSignal, progress: (note: string) => void): Promise<void>;
 }
 
 const CHALLENGE_MS = 10_000;
+/** HAProxy is reloaded. */
+const RELOAD_MS = 40_000;
+
+/** Port 80 before port 443, where both listen, and where neither does: a port of the outside may lead to another one here. */
+function fitting({ gatewayListen, gatewayHttpsListen }: CertificateDeps["config"], alpn: boolean): Challenge {
+  const [http, https] = [gatewayListen, gatewayHttpsListen].map(([first = ""]) => portOf(first));
+  return http !== 80 && https === 443 && alpn ? "tls-alpn-01" : "http-01";
+}
 
 export function certificateHandlers(
   deps: CertificateDeps,
@@ -39,7 +51,10 @@ export function certificateHandlers(
   const { store, secrets, self } = deps;
   const { facts } = store;
   return {
-    async "certificate.order"({ names, staging, operation, dns }, { signal, progress }) {
+    async "certificate.order"(
+      { names, staging, operation, dns, challenge, alpn = false },
+      { signal, progress },
+    ) {
       const place = { namespace: CERTIFICATES, name: `c${operation.toLowerCase()}` };
       const before = (await facts.get(secretKey(place)))?.value;
       if (before?.certificate !== undefined)
@@ -48,19 +63,21 @@ export function certificateHandlers(
       const authority = await authorityOf({ facts });
       const account = await accountOf({ facts, secrets }, staging, by);
       const roots = [...(await trustedRoots()), ...(authority?.root === undefined ? [] : [authority.root])];
+      const kind = challenge ?? fitting(deps.config, alpn);
       // Loaded when it is first needed: it is large, and most daemons never order.
       const { orderCertificate } = await import("./acme.ts");
       const issued = await orderCertificate(account, names, {
         ...{ roots, signal, progress },
         solver:
           dns === undefined
-            ? overHttp(deps, operation, signal)
+            ? overGateways(deps, { kind, order: operation, signal })
             : overDns(dns.provider, await secretOf(deps, dns.secret), { signal, progress }),
       });
       const { certificate, pem } = checkCertificate(issued, {
         ...{ name: names[0] ?? "", now: new Date() },
-        ...{ method: dns === undefined ? "http-01" : "dns-01", directory: account.directory },
+        ...{ method: dns === undefined ? kind : "dns-01", directory: account.directory },
         ...(dns !== undefined && { dns }),
+        ...(challenge !== undefined && { challenge }),
       });
       return {
         certificate,
@@ -90,15 +107,26 @@ export function certificateHandlers(
 }
 
 /** Every machine's gateway answers, whichever of them the authority asks. One that does not follow orders now is not asked by it either, or the order fails. */
-function overHttp({ machines, members }: CertificateDeps, order: string, signal: AbortSignal): Solver {
+function overGateways(
+  { machines, members }: CertificateDeps,
+  { kind, order, signal }: { readonly kind: Challenge; readonly order: string; readonly signal: AbortSignal },
+): Solver {
   const tell = async (answers: readonly Answer[]): Promise<void> => {
     const told = await Promise.allSettled(
       members().map(({ id }) =>
         machines.call(
           id,
           "certificate.challenge",
-          { order, answers: Object.fromEntries(answers.map(({ token, text }) => [token, text])) },
-          { timeoutMs: CHALLENGE_MS, signal },
+          {
+            order,
+            answers: Object.fromEntries(
+              answers.flatMap(({ token, text, proof }) => (proof === undefined ? [[token, text]] : [])),
+            ),
+            proofs: Object.fromEntries(
+              answers.flatMap(({ host, proof }) => (proof === undefined ? [] : [[host, proof]])),
+            ),
+          },
+          { timeoutMs: kind === "http-01" ? CHALLENGE_MS : RELOAD_MS, signal },
         ),
       ),
     );
@@ -110,7 +138,7 @@ function overHttp({ machines, members }: CertificateDeps, order: string, signal:
       hint: "check the gateways: ployzctl doctor",
     });
   };
-  return { kind: "http-01", present: tell, clear: () => tell([]) };
+  return { kind, present: tell, clear: () => tell([]) };
 }
 
 /** The value of the secret `NAMESPACE/SECRET`, as it is now. */

@@ -90,7 +90,7 @@ async function renew(
   record: CertificateRecord,
   { self, facts, issue, log, signal }: ScheduleDeps,
 ): Promise<number> {
-  const { name, names, fingerprint, dns, directory } = record;
+  const { name, names, fingerprint, dns, directory, challenge } = record;
   const key = renewalKey(name);
   const before = await facts.get(key).catch(() => undefined);
   const failed = before?.value.of === fingerprint ? before.value.failures : 0;
@@ -101,6 +101,7 @@ async function renew(
       replaces: fingerprint,
       ...(directory?.includes("acme-staging-v02.api.letsencrypt.org") && { staging: true }),
       ...(dns !== undefined && { dns }),
+      ...(challenge !== undefined && { challenge }),
     });
   } catch (cause) {
     if (signal.aborted) return 0;

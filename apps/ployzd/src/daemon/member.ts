@@ -238,7 +238,7 @@ export async function openMember(
     ...instances,
     ...{ ...gatewayHandlers(paths.gatewaySocket), ...backups.handlers(secrets) },
     ...certificateHandlers({
-      ...{ self: self.id, store, machines, secrets, kept, gatewaySocket: paths.gatewaySocket },
+      ...{ self: self.id, store, machines, secrets, kept, config, gatewaySocket: paths.gatewaySocket },
       members: () => follower.known().machines,
       issue: issueBy(runner.run, self.id),
     }),

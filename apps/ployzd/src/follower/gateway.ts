@@ -18,10 +18,16 @@ import { openUdpGateway } from "./udp.ts";
 /** The longest drain of a manifest: the operation, not the gateway, ends an instance's remaining connections. */
 const LONGEST_DRAIN_MS = 86_400_000;
 
-/** HAProxy as this machine's gateway. It outlives this process. */
 /** Longer than an authority looks at a challenge. */
 const CHALLENGE_MS = 3_600_000;
 
+interface Order {
+  readonly answers: readonly [string, string][];
+  readonly proofs: readonly [string, string][];
+  readonly until: number;
+}
+
+/** HAProxy as this machine's gateway. It outlives this process. */
 export async function serveGateway({ config, paths, membership, log }: FollowerDeps): Promise<Served> {
   const services = await openServiceHost({ dir: paths.services, logDir: paths.serviceLogs });
   const gateway = await openGateway({
@@ -60,7 +66,7 @@ export async function serveGateway({ config, paths, membership, log }: FollowerD
   const files = openCertificateFiles(paths.certificates);
   const certify = async (): Promise<void> => gateway.certify(certificatesOf(await files.list()));
   await certify().catch((error: unknown) => log.error({ err: error }, "certificates"));
-  const orders = new Map<string, { readonly answers: readonly [string, string][]; readonly until: number }>();
+  const orders = new Map<string, Order>();
 
   /** Drops only the route whose port another program uses on this machine. */
   async function applyAllButTaken(table: RouteTable): Promise<{ changed: string; taken: readonly string[] }> {
@@ -116,11 +122,18 @@ export async function serveGateway({ config, paths, membership, log }: FollowerD
       (await gateway.hold((backend) => backend.startsWith(`${namespace}/${service}/`), ms, { drain: true }))
         .length > 0,
     certify,
-    async challenge(order, answers) {
+    async challenge(order, answers, proofs) {
       const now = performance.now();
-      orders.set(order, { answers: Object.entries(answers), until: now + CHALLENGE_MS });
-      for (const [id, one] of orders) if (one.answers.length === 0 || one.until < now) orders.delete(id);
-      await gateway.challenge(new Map([...orders.values()].flatMap((one) => one.answers)));
+      orders.set(order, {
+        ...{ answers: Object.entries(answers), proofs: Object.entries(proofs), until: now + CHALLENGE_MS },
+      });
+      for (const [id, one] of orders)
+        if (one.answers.length + one.proofs.length === 0 || one.until < now) orders.delete(id);
+      const all = [...orders.values()];
+      await gateway.challenge(
+        new Map(all.flatMap((one) => one.answers)),
+        new Map(all.flatMap((one) => one.proofs)),
+      );
     },
     status: () => ({ version, dropped: [...dropped, ...udp.dropped(), ...hostPorts.dropped()] }),
     show: async () =>

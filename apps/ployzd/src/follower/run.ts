@@ -70,7 +70,11 @@ export interface Served {
   show?(): Promise<GatewayView>;
   /** Serves the users of routes on this machine's disk. */
   users?(): Promise<void>;
-  challenge?(order: string, answers: Readonly<Record<string, string>>): Promise<void>;
+  challenge?(
+    order: string,
+    answers: Readonly<Record<string, string>>,
+    proofs: Readonly<Record<string, string>>,
+  ): Promise<void>;
   status(): object;
   /** What only a look at the machine tells. */
   live?(): Promise<object>;

@@ -97,14 +97,27 @@ export async function askUsers(socket: string, signal: AbortSignal): Promise<{ r
 /** Has the gateway answer an order's challenges. */
 export async function askChallenge(
   socket: string,
-  { order, answers }: { readonly order: string; readonly answers: Readonly<Record<string, string>> },
+  {
+    order,
+    answers,
+    proofs = {},
+  }: {
+    readonly order: string;
+    readonly answers: Readonly<Record<string, string>>;
+    readonly proofs?: Readonly<Record<string, string>>;
+  },
   signal: AbortSignal,
 ): Promise<{ readonly served: boolean }> {
   const query = new URLSearchParams({
     order,
     ...Object.fromEntries(Object.entries(answers).map(([token, text]) => [`.${token}`, text])),
   });
-  return told(ask<Told>({ socketPath: socket, method: "POST", path: `/challenges?${query}`, signal }));
+  return told(
+    ask<Told>(
+      { socketPath: socket, method: "POST", path: `/challenges?${query}`, signal },
+      JSON.stringify(proofs),
+    ),
+  );
 }
 
 async function told(asked: Promise<Told>): Promise<{ readonly served: boolean }> {
@@ -125,6 +138,7 @@ export async function askLook(socket: string, signal: AbortSignal): Promise<void
 
 function ask<T>(
   options: RequestOptions & { readonly socketPath: string; readonly signal: AbortSignal },
+  body?: string,
 ): Promise<T> {
   const { signal, socketPath } = options;
   return new Promise((resolve, reject) => {
@@ -160,6 +174,6 @@ function ask<T>(
       response.on("error", fail);
     });
     asking.on("error", fail);
-    asking.end();
+    asking.end(body);
   });
 }

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { type ErrorBody, errorBody } from "@ployz/errors";
 import type { GatewayView } from "@ployz/primitives/protocol";
@@ -41,7 +42,11 @@ export interface Answering {
   /** Serves the users of routes on this machine's disk. */
   users?(): Promise<void>;
   /** Answers these challenges of an order, and no longer those that it had before. */
-  challenge?(order: string, answers: Readonly<Record<string, string>>): Promise<void>;
+  challenge?(
+    order: string,
+    answers: Readonly<Record<string, string>>,
+    proofs: Readonly<Record<string, string>>,
+  ): Promise<void>;
   /** Reads this machine's own state again, and resolves when it is served. */
   look?(signal: AbortSignal): Promise<void>;
 }
@@ -100,19 +105,23 @@ export type Told = { readonly served: boolean; readonly error?: ErrorBody };
 async function answerCertificates(
   served: Answering,
   path: "/certificates" | "/challenges" | "/users",
-  { method, url = "" }: IncomingMessage,
+  incoming: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  const { method, url = "" } = incoming;
   if (method !== "POST" || served.certify === undefined) return void response.writeHead(400).end();
   const asked = [...new URLSearchParams(url.split("?", 2)[1])];
   const answers = Object.fromEntries(
-    asked.flatMap(([key, text]) => (key.startsWith(".") ? [[key.slice(1), text]] : [])),
+    asked.flatMap(([key, answer]) => (key.startsWith(".") ? [[key.slice(1), answer]] : [])),
   );
   let said: Told = { served: true };
   try {
     if (path === "/certificates") await served.certify();
     else if (path === "/users") await served.users?.();
-    else await served.challenge?.(asked.find(([key]) => key === "order")?.[1] ?? "", answers);
+    else {
+      const order = asked.find(([key]) => key === "order")?.[1] ?? "";
+      await served.challenge?.(order, answers, JSON.parse((await text(incoming)) || "{}"));
+    }
   } catch (error) {
     said = { served: false, error: errorBody(error) };
   }

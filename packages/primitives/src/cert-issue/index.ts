@@ -1,5 +1,6 @@
 import { type CertificateFacts, observeCertificate } from "../certificates/observe.ts";
 import { type CertificateKinds, certificateSteps, settleSteps, silent } from "../certificates/steps.ts";
+import { refuseAdded, without } from "../change/decide/features.ts";
 import { inputParser } from "../change/input.ts";
 import type { Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
 import { warningsOf } from "../engine/warnings.ts";
@@ -21,7 +22,7 @@ export const certIssue: Primitive<PrimitivePorts, CertIssueInput, CertificateFac
     scope: (input) => [`cert.${nameOf(input).replace("*", "_any")}`],
     observe: (input, ports, signal) => observeCertificate(nameOf(input), ports, signal),
     plan(input, facts) {
-      const { names, staging = false, dns, force = false, replaces } = input;
+      const { names, staging = false, dns, challenge, force = false, replaces } = input;
       const name = nameOf(input);
       const { present } = facts;
       const machine = facts.machines.find(({ observation }) => observation !== undefined)?.record.id;
@@ -32,6 +33,14 @@ export const certIssue: Primitive<PrimitivePorts, CertIssueInput, CertificateFac
           message: `${one}: an authority proves a wildcard by DNS only`,
           hint: `ployzctl cert issue '${one}' --dns PROVIDER --secret NAMESPACE/SECRET`,
         }));
+      if (dns !== undefined && challenge !== undefined)
+        refusals.push({
+          code: "invalid_input",
+          message: `challenge: ${challenge} is not used where names are proved by DNS`,
+          hint: "give one of the two",
+        });
+      if (challenge === "tls-alpn-01")
+        refusals.push(...refuseAdded("challenge", [challenge], facts.machines));
       if (machine === undefined || refusals.length > 0) return { refusals };
       const valid =
         present !== undefined &&
@@ -48,7 +57,12 @@ export const certIssue: Primitive<PrimitivePorts, CertIssueInput, CertificateFac
           : [
               {
                 ...{ id: "order", kind: "certificate.order", machine, needs: [] },
-                args: { machine, names, staging, ...(dns !== undefined && { dns }) },
+                args: {
+                  ...{ machine, names, staging },
+                  ...(dns !== undefined && { dns }),
+                  ...(challenge !== undefined && { challenge }),
+                  alpn: without("tls-alpn-01", facts.machines).length === 0,
+                },
                 title: `order a certificate for ${names.join(", ")}`,
               },
             ],
@@ -58,8 +72,9 @@ export const certIssue: Primitive<PrimitivePorts, CertIssueInput, CertificateFac
             kind: "cert-issue",
             certificate: name,
             names,
-            method: dns === undefined ? "http-01" : "dns-01",
           },
+          ...(dns !== undefined && { method: "dns-01" }),
+          ...(challenge !== undefined && { method: challenge }),
           ...(valid && { replaces: present.notAfter }),
         },
         changes: !done,

@@ -1,4 +1,5 @@
 import Type from "typebox";
+import { Challenge } from "../model/certificate.ts";
 import { label } from "../model/fields.ts";
 import { HOST } from "../model/patterns.ts";
 import type { Shape } from "../model/shape.ts";
@@ -14,6 +15,12 @@ export const Input = Type.Object({
     Type.Object({
       provider: label("a DNS provider"),
       secret: Type.String({ pattern: "^[a-z][a-z0-9-]*/[a-z][a-z0-9-]*$", description: "NAMESPACE/SECRET" }),
+    }),
+  ),
+  challenge: Type.Optional(
+    Type.Enum(Challenge.enum, {
+      description:
+        "How each host is proved. Default: HTTP-01 where the gateway listens on port 80, else TLS-ALPN-01.",
     }),
   ),
   force: Type.Optional(Type.Boolean({ description: "Also replace one that is valid for the names." })),

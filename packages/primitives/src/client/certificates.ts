@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import { CertificateMeta } from "../model/certificate.ts";
+import { CertificateMeta, CertificateMethod, Challenge } from "../model/certificate.ts";
 import { list, object, text } from "../model/schema.ts";
 
 /** A certificate of the cluster, without its key. */
@@ -11,8 +11,10 @@ export const CertificateRow = object({
   fingerprint: text(),
   notBefore: text(),
   notAfter: text(),
-  method: Type.Enum(["import", "http-01", "dns-01"]),
+  method: CertificateMethod,
   directory: Type.Optional(text()),
+  /** The operator's choice, which renewals keep. */
+  challenge: Type.Optional(Challenge),
   at: text(),
   by: text(),
   /** `due`: a third of its lifetime or less is left. `lost`: the store was recovered without keys; issue or import it again. */

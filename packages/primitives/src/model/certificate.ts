@@ -1,6 +1,14 @@
 import Type, { type Static } from "typebox";
 import { list, object, text } from "./schema.ts";
 
+/** How an authority is shown that a host is ours, without DNS. */
+export const Challenge = Type.Enum(["http-01", "tls-alpn-01"]);
+/** Static type of the schema of this name. */
+export type Challenge = Static<typeof Challenge>;
+
+/** How a certificate was got. */
+export const CertificateMethod = Type.Enum(["import", "http-01", "dns-01", "tls-alpn-01"]);
+
 const described = {
   /** The name that commands call it by: its first host name, or `*.example.com`. */
   name: text(),
@@ -12,7 +20,9 @@ const described = {
   /** RFC 3339. */
   notBefore: text(),
   notAfter: text(),
-  method: Type.Enum(["import", "http-01", "dns-01"]),
+  method: CertificateMethod,
+  /** The operator's choice, which renewals keep; absent: each order takes what fits the machine's listeners. */
+  challenge: Type.Optional(Challenge),
   /** Of the certificate authority; absent for an imported one. */
   directory: Type.Optional(text()),
   /** How names are proved by DNS: the provider, and the secret with its credentials. */

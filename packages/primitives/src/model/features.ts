@@ -40,6 +40,7 @@ export const FEATURES: readonly string[] = [
   "ready.grpc",
   "liveness",
   "canary",
+  "tls-alpn-01",
   "host_ports",
   ...CONTAINER_FEATURES,
 ];

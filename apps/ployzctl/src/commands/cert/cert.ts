@@ -17,6 +17,9 @@ export async function issue(context: Context, input: Input): Promise<Outcome> {
   const [provider, secret] = [input.text("dns"), input.text("secret")];
   if ((provider === undefined) !== (secret === undefined))
     throw usage("--dns PROVIDER and --secret NAMESPACE/SECRET belong together");
+  const challenge = input.text("challenge") as "http-01" | "tls-alpn-01" | undefined;
+  if (challenge !== undefined && provider !== undefined)
+    throw usage("--challenge and --dns exclude each other");
   return change(
     context,
     {
@@ -25,6 +28,7 @@ export async function issue(context: Context, input: Input): Promise<Outcome> {
         names,
         ...(input.flag("staging") && { staging: true }),
         ...(input.flag("force") && { force: true }),
+        ...(challenge !== undefined && { challenge }),
         ...(provider !== undefined && secret !== undefined && { dns: { provider, secret } }),
       },
     },
@@ -111,9 +115,13 @@ export async function renew(context: Context, input: Input): Promise<Certificate
   const preview = input.flag("preview");
   const failures: Outcome[] = [];
   const plans: Outcome[] = [];
-  for (const { name: certificate, names, fingerprint } of wanted) {
+  for (const { name: certificate, names, fingerprint, challenge } of wanted) {
     const others = names.filter((other) => other !== certificate);
-    const renewal = { names: [certificate, ...others], replaces: fingerprint };
+    const renewal = {
+      names: [certificate, ...others],
+      replaces: fingerprint,
+      ...(challenge && { challenge }),
+    };
     const outcome = await change(context, { primitive: "cert-issue", input: renewal }, preview);
     if (outcome.kind === "detached") return outcome;
     if (exitCode(outcome) !== EXIT.done) failures.push(outcome);

@@ -17,7 +17,7 @@ export const certificateCommands: readonly Command[] = [
     path: ["cert", "issue"],
     summary: "Issue a certificate of a certificate authority, by ACME",
     details: [
-      "The authority asks for a file on port 80 of the name, and every machine's gateway answers it. Each name must point to a gateway. The certificate is renewed by itself when a third of its lifetime is left. A route with tls = true needs no such command: the deploy issues the missing one.",
+      "The authority asks for a file on port 80 of the name, and every machine's gateway answers it. Where the gateway does not listen on port 80, the authority opens a TLS connection on port 443 instead (TLS-ALPN-01). Each name must point to a gateway. The certificate is renewed by itself when a third of its lifetime is left. A route with tls = true needs no such command: the deploy issues the missing one.",
       "Without `cert account set` the authority is Let's Encrypt; issuing accepts its terms. Try with --staging first: the authority limits orders.",
       "With --dns the machine writes a TXT record instead. cloudflare: the secret is an API token that reads zones and edits their DNS. http: the secret is the URL of a bridge to any other provider, which takes POST /present and /cleanup with fqdn and value, as lego's httpreq does.",
     ],
@@ -32,6 +32,12 @@ export const certificateCommands: readonly Command[] = [
     options: {
       staging: { type: "flag", summary: "Use Let's Encrypt's staging environment: browsers do not trust it" },
       force: { type: "flag", summary: "Replace a certificate that is valid for the names" },
+      challenge: {
+        type: "text",
+        value: "KIND",
+        choices: ["http-01", "tls-alpn-01"],
+        summary: "Prove the names on port 80 (http-01) or 443 (tls-alpn-01), also at renewals",
+      },
       dns: {
         type: "text",
         value: "PROVIDER",

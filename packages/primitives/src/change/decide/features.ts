@@ -34,7 +34,7 @@ export function refuseFeatures(
   return [...ofServices, ...ofJobs];
 }
 
-function refuseAdded(
+export function refuseAdded(
   field: string,
   added: readonly string[],
   machines: readonly MachineFact[],
@@ -55,8 +55,8 @@ function refuseAdded(
   ];
 }
 
-/** A machine that does not answer knows it if one of the version in its record does. */
-function without(feature: string, machines: readonly MachineFact[]): readonly string[] {
+/** Machines that do not know a feature. One that does not answer knows it if one of the version in its record does. */
+export function without(feature: string, machines: readonly MachineFact[]): readonly string[] {
   const knows = ({ observation }: MachineFact): boolean => observation?.features?.includes(feature) === true;
   const versions = new Set(machines.flatMap((one) => (knows(one) ? [one.observation?.version] : [])));
   return machines
