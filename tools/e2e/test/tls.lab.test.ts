@@ -146,7 +146,9 @@ it("where the gateway does not listen on port 80, hosts are proved on port 443, 
   for (const i of [1, 2, 3]) expect(await https(i, fresh)).toMatchObject({ exitCode: 0, status: "200" });
 
   // Forced where both ports would do, or do not: HTTP-01 fails here, and says why.
-  const refused = await cluster.ctl(1, ["cert", "issue", "other.test", "--challenge", "http-01"], { ok: [1] });
+  const refused = await cluster.ctl(1, ["cert", "issue", "other.test", "--challenge", "http-01"], {
+    ok: [1],
+  });
   expect(refused.stderr).toMatch(/other\.test/);
   const both = ["--challenge", "http-01", "--dns", "http", "--secret", "a/b"];
   await cluster.ctl(1, ["cert", "issue", "other.test", ...both], { ok: [2] });

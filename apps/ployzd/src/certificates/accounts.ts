@@ -1,5 +1,7 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
+import { errorBody } from "@ployz/errors";
 import { type AcmeRecord, CERTIFICATES, type FactStore, secretKey } from "@ployz/primitives/protocol";
+import { PloyzError } from "../error-codes.ts";
 import type { SecretKeeper } from "../secrets/keeper.ts";
 import type { Account } from "./acme.ts";
 import { LETS_ENCRYPT } from "./directories.ts";
@@ -24,7 +26,8 @@ export async function accountOf(deps: Deps, staging: boolean, by: string): Promi
     namespace: CERTIFICATES,
     name: `a${createHash("sha256").update(directory).digest("hex").slice(0, 24)}`,
   };
-  let key = await read(deps, place);
+  // A recovered store has lost it: an account is made as if there had been none.
+  let key = await read(deps, place).catch(absentWhenLost);
   if (key === undefined) {
     // Of two that make one at a time, the first is everybody's.
     await deps.secrets
@@ -33,12 +36,29 @@ export async function accountOf(deps: Deps, staging: boolean, by: string): Promi
     key = (await read(deps, place)) ?? "";
   }
   const { email, eabKid: kid } = record ?? {};
-  const hmacKey = staging || kid === undefined ? undefined : await read(deps, EAB);
+  const hmacKey = staging || kid === undefined ? undefined : await read(deps, EAB).catch(lostKey);
   return {
     ...{ directory, key },
     ...(email !== undefined && { email }),
     ...(kid !== undefined && hmacKey !== undefined && { eab: { kid, hmacKey } }),
   };
+}
+
+function absentWhenLost(error: unknown): undefined {
+  if (errorBody(error).code !== "secret_lost") throw error;
+  return undefined;
+}
+
+function lostKey(cause: unknown): never {
+  if (errorBody(cause).code !== "secret_lost") throw cause;
+  throw new PloyzError(
+    {
+      code: "secret_lost",
+      message: "the store has lost the key of the external account",
+      hint: "set it again: ployzctl cert account set --eab-kid ID --eab-key-stdin < FILE",
+    },
+    { cause },
+  );
 }
 
 /** P-256, as PEM. */

@@ -128,7 +128,7 @@ export async function orderCertificate(
 /** RFC 8737, 3. */
 async function proofOf(authorization: acme.Authorization, text: string): Promise<string> {
   const key = await acme.crypto.createPrivateEcdsaKey("P-256");
-  const [, certificate = ""] = await acme.crypto.createAlpnCertificate(authorization, text, key);
+  const [, certificate] = await acme.crypto.createAlpnCertificate(authorization, text, key);
   return [certificate, key].map((pem) => `${String(pem).trim()}\n`).join("");
 }
 

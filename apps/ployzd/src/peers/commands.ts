@@ -60,6 +60,7 @@ export const ARGS = {
   "secret.remove": Type.Object(secret),
   "secret.read": Type.Array(Type.Object({ ...secret, version: Type.String() })),
   "secret.held": none,
+  "certificate.copy": Type.Object({ name: Type.String(), fingerprint: Type.String() }),
   "stream.offer": InstanceAsk,
   "run.list": none,
   "run.stop": Type.Object({ id: Type.String({ pattern: RUN_ID, description: "a run" }) }),
@@ -93,6 +94,8 @@ interface Answers {
   "secret.remove": Changed;
   "secret.read": readonly string[];
   "secret.held": readonly SecretRef[];
+  /** Chain and key, as the gateway of the machine serves them; absent: it has another one, or none. */
+  "certificate.copy": { readonly pem?: string };
   /** Redeemed once, on the transfer port. */
   "stream.offer": { readonly token: string };
   "run.list": readonly RunState[];

@@ -26,7 +26,7 @@ export function remoteKeeper({
 }: {
   readonly ask: AskPeer;
   readonly self: string;
-  members(): readonly MachineRecord[];
+  members(): readonly Pick<MachineRecord, "id" | "store">[];
 }): SecretKeeper {
   const first = async <N extends SecretCommand>(
     command: N,

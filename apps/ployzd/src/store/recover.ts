@@ -1,4 +1,5 @@
 import type { StoreMoved, StorePlan, StoreRecover, StoreRecovery, StoreView } from "@ployz/primitives/client";
+import type { Restored } from "../certificates/restore.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { Founding } from "./found.ts";
 import { conclude, needFit, Refused, settled, tell } from "./move.ts";
@@ -98,7 +99,17 @@ export async function recoverStore(
     },
   };
   const moved = await conclude(deps, { founding, action: "recover", emit, lease: undefined });
-  return { ...moved, recovery };
+  return { ...moved, recovery: { ...recovery, certificates: await keysOf(deps, targets, emit) } };
+}
+
+/** When the new store does not answer yet, all certificates count as lost: `cert ls` tells more. */
+async function keysOf(deps: ReplaceDeps, targets: readonly string[], emit: Run["emit"]): Promise<Restored> {
+  emit({ type: "waiting", what: "keys of certificates, from the gateways that serve them" });
+  return deps.restoreKeys(targets).catch((error: unknown): Restored => {
+    deps.log(error);
+    const records = deps.mirror.facts("certificate").map(({ value }) => value);
+    return { restored: [], lost: records.flatMap(({ name, removed }) => (removed === true ? [] : [name])) };
+  });
 }
 
 /**

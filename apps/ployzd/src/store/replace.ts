@@ -11,6 +11,7 @@ import type {
   StoreView,
 } from "@ployz/primitives/client";
 import type { Entry, Json } from "@ployz/primitives/protocol";
+import type { Restored } from "../certificates/restore.ts";
 import { PloyzError } from "../error-codes.ts";
 import type { Parcel } from "../peers/commands.ts";
 import type { Records } from "../state/records.ts";
@@ -27,6 +28,8 @@ export interface ReplaceDeps extends StoreDeps {
   offerFile(machine: string, path: string): string;
   /** Whether a peer has answered since this daemon started, so that it opened its part of the store. */
   opened(): boolean;
+  /** Brings keys of certificates back into the store on these machines. */
+  restoreKeys(machines: readonly string[]): Promise<Restored>;
   /** Opens it without a peer's answer. */
   open(): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { NatsStore } from "@ployz/nats-store";
 import type { Store } from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
+import { copyHandler, restoreKeys } from "../certificates/restore.ts";
 import { operationIds } from "../clock.ts";
 import type { MembershipFollower } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
@@ -14,6 +15,7 @@ import { openRuns, type RunDeps } from "../runs/open.ts";
 import { keepSecretsClosed } from "../secrets/closing.ts";
 import { localKeeper, type SecretKeeper } from "../secrets/keeper.ts";
 import { remoteKeeper, secretHandlers } from "../secrets/peers.ts";
+import { openCertificateFiles } from "../state/certificates.ts";
 import type { Records } from "../state/records.ts";
 import { openLeftovers } from "../streams/leftovers.ts";
 import { openStreams, type Streams } from "../streams/open.ts";
@@ -97,6 +99,14 @@ export async function wirePeers(wiring: Wiring): Promise<{
     sealKey: () => substrate.store.sealKey(),
     membership: follower.known,
     moved: follower.moved,
+    restoreKeys: (machines) =>
+      restoreKeys({
+        ...{ facts: store.facts, ask, members, log: (error) => log.warn({ err: error }, "certificates") },
+        secrets: remoteKeeper({
+          ...{ ask, self: self.id },
+          members: () => machines.map((id) => ({ id, store: true })),
+        }),
+      }),
     opened: () => opened !== undefined,
     open,
     newId: operationIds.newOperationId,
@@ -114,6 +124,7 @@ export async function wirePeers(wiring: Wiring): Promise<{
   handlers = {
     ...part,
     ...streams.handlers(transfers),
+    ...copyHandler(openCertificateFiles(paths.certificates)),
     "run.list": () => runs.list(),
     "run.stop": async ({ id }) => ({ stopped: await runs.stop(id) }),
     ...secretHandlers(() => localKeeper({ self: self.id, local: substrate.store, nats, facts: store.facts })),

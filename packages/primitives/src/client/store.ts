@@ -26,6 +26,8 @@ export const StoreRecovery = object({
   facts: count(),
   namespaces: list(text()),
   lost: list(text()),
+  /** After a recovery from a mirror: certificates whose keys were brought back from gateways, and those to issue or import again. */
+  certificates: Type.Optional(object({ restored: list(text()), lost: list(text()) })),
   /** How far each machine that answers has followed the store that was. */
   views: list(StoreView),
 });

@@ -70,11 +70,28 @@ export function storePage(status: StoreStatus): Page {
   ];
 }
 
-function recoveryLines({ from, commits, facts, namespaces, lost, views }: StoreRecovery): readonly Cell[] {
+function recoveryLines({
+  from,
+  commits,
+  facts,
+  namespaces,
+  lost,
+  certificates = { restored: [], lost: [] },
+  views,
+}: StoreRecovery): readonly Cell[] {
   return [
     `${from === undefined ? "from the backup" : `from the mirror of ${from}`}: commits up to ${commits}, facts up to ${facts}`,
     ...(namespaces.length > 0 ? [`namespaces: ${namespaces.join(", ")}`] : []),
     ...lost.map((what): Cell => ({ text: `lost: ${what}`, tone: "bad" })),
+    ...(certificates.restored.length > 0
+      ? [`keys brought back from gateways: ${certificates.restored.join(", ")}`]
+      : []),
+    ...certificates.lost.map(
+      (name): Cell => ({
+        text: `lost: the key of the certificate ${name}; ployzctl cert issue ${name} --force, or import it again`,
+        tone: "bad",
+      }),
+    ),
     ...views.map(
       (view) =>
         `the mirror of ${view.machine}: generation ${view.generation}, commits up to ${view.commits}, facts up to ${view.facts}`,
