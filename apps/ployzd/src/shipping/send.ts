@@ -13,9 +13,10 @@ import type { ShippedLine } from "./lines.ts";
 const TAKE_MS = 30_000;
 /** The content is wrong for this server, and will be when it is sent again. */
 const REFUSED = new Set([400, 413, 422]);
+const TOO_LARGE = 413;
 
-/** `refused`: the server will never take this batch. */
-export type Sent = "taken" | { readonly refused: string };
+/** `refused`: the server will never take this batch; `tooLarge`: it may take parts of it. */
+export type Sent = "taken" | { readonly refused: string; readonly tooLarge?: true };
 
 /** @throws Error when the batch has to be sent again. */
 export type Send = (lines: readonly ShippedLine[], signal: AbortSignal) => Promise<Sent>;
@@ -58,7 +59,7 @@ async function byHttp(
   if (status >= 200 && status < 300) return "taken";
   // Of a line: what a server answers may be long.
   const why = `HTTP ${status}${said === "" ? "" : `: ${said.split("\n")[0]?.slice(0, 200)}`}`;
-  if (REFUSED.has(status)) return { refused: why };
+  if (REFUSED.has(status)) return { refused: why, ...(status === TOO_LARGE && { tooLarge: true }) };
   throw new Error(why);
 }
 

@@ -162,6 +162,10 @@ export async function openShipper(deps: ShipDeps): Promise<Shipper> {
       try {
         const sent = await send(lines, hard);
         failing = undefined;
+        if (sent !== "taken" && sent.tooLarge && lines.length > 1) {
+          const half = Math.ceil(lines.length / 2);
+          return (await deliver(lines.slice(0, half), hard)) && deliver(lines.slice(half), hard);
+        }
         if (sent !== "taken") {
           refused += lines.length;
           log(new Error(`${to} refused ${lines.length} lines: ${sent.refused}`));

@@ -212,6 +212,23 @@ describe("the shipper", () => {
     await second.close();
   }, 60_000);
 
+  it("sends a batch that is too large for the server in parts, and leaves out the line that is too large by itself", async () => {
+    const got: string[] = [];
+    const send: Send = async (lines) => {
+      if (lines.length > 100 || lines.some(({ line: text }) => text === "7"))
+        return { refused: "HTTP 413", tooLarge: true };
+      got.push(...lines.map(({ line: text }) => text));
+      return "taken";
+    };
+    const one = instance();
+    const { shipper, close } = await run(one, send);
+    for (const text of numbers(0, 1_000)) one.write(text);
+    await expect.poll(() => got.length, { timeout: 20_000 }).toBe(999);
+    expect(got).toEqual(numbers(0, 1_000).filter((text) => text !== "7"));
+    expect(shipper.state().refused).toBe(1);
+    await close();
+  }, 30_000);
+
   it("holds no more than its bounds while the server is away, and says so", async () => {
     const one = instance();
     let read = 0;
