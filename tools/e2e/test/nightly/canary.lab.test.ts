@@ -11,24 +11,24 @@ beforeAll(async () => {
 });
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-const deploy = async (version: string, more: readonly string[] = [], ok: readonly number[] = [0]) =>
-  cluster.ctl(
-    1,
-    [
-      "deploy",
-      "-f",
-      await cluster.put(1, webManifest({ version, replicas: 3 }), webBundle),
-      ...more,
-      "--json",
-    ],
-    { ok },
+const TCP = 7000;
+const manifest = (version: string) =>
+  webManifest({ version, replicas: 3 }).replace(
+    'port = "http" }]',
+    `port = "http" }, { tcp = ${TCP}, port = "http" }]`,
   );
+const deploy = async (version: string, more: readonly string[] = [], ok: readonly number[] = [0]) =>
+  cluster.ctl(1, ["deploy", "-f", await cluster.put(1, manifest(version), webBundle), ...more, "--json"], {
+    ok,
+  });
 
 const REQUESTS = 2_000;
 /** How many of 2,000 requests at a machine's gateway the new version answers. */
-async function answeredByNew(i: number): Promise<number> {
-  const url = `http://${cluster.lab.addresses[i - 1]}/?n=[1-${REQUESTS}]`;
-  const { stdout } = await cluster.lab.sh(i, ["curl", "-s", "-H", `Host: ${HOST}`, url], {
+async function answeredByNew(i: number, port = 80): Promise<number> {
+  const url = `http://${cluster.lab.addresses[i - 1]}:${port}/?n=[1-${REQUESTS}]`;
+  // Over TCP the connections are shared.
+  const one = port === TCP ? ["-H", "Connection: close"] : [];
+  const { stdout } = await cluster.lab.sh(i, ["curl", "-s", "-H", `Host: ${HOST}`, ...one, url], {
     timeoutMs: 120_000,
   });
   const [old, fresh] = ["v1", "v2"].map((version) => stdout.split(`"version":"${version}"`).length - 1);
@@ -37,8 +37,8 @@ async function answeredByNew(i: number): Promise<number> {
 }
 
 /** Ten percent, with more than three standard deviations of a fair draw. */
-async function aTenth(i: number): Promise<void> {
-  const fresh = await answeredByNew(i);
+async function aTenth(i: number, port?: number): Promise<void> {
+  const fresh = await answeredByNew(i, port);
   expect(Math.abs(fresh - REQUESTS / 10)).toBeLessThanOrEqual(45);
 }
 
@@ -47,7 +47,7 @@ it("gives a tenth of the requests to the new version at every machine, by one co
   expect(preview.stdout).toContain("web-canary");
   expect(await answeredByNew(1)).toBe(0);
   await deploy("v2", ["--canary", "10%"]);
-  for (const i of [1, 2]) await aTenth(i);
+  for (const i of [1, 2]) for (const port of [80, TCP]) await aTenth(i, port);
   expect((await deploy("v2", ["--canary", "10%"])).stdout).toContain('"changed":false');
   expect((await deploy("v3", [], [3])).stdout).toContain("canary_running");
   expect((await deploy("v2", ["--canary", "110%"], [2])).stdout).toContain("from 1% to 99%");
@@ -74,6 +74,7 @@ it("is undone, begun again and finished under load, without a lost request", asy
   await aTenth(2);
   await cluster.ctl(2, ["canary", "finish", "prod/web"]);
   expect(await answeredByNew(1)).toBe(REQUESTS);
+  expect(await answeredByNew(2, TCP)).toBe(REQUESTS);
   await nothingLost("a canary, undone and finished", traffic);
   const { instances } = await cluster.json<Instances>(1, ["ps"]);
   expect(instances).toHaveLength(3);
