@@ -17,6 +17,8 @@ export const shared = defineConfig({
 export const lab = defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
+  // Of global set-ups.
+  environments: { __vitest__: { resolve: { conditions } } },
   test: {
     include: ["src/**/*.lab.test.ts", "test/**/*.lab.test.ts"],
     testTimeout: 120_000,
