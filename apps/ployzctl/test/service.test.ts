@@ -141,7 +141,7 @@ describe("deploy service", () => {
     ["service web --namespace prod -e A", "--env"],
     ["service web --namespace prod -p http=0", "--port"],
     ["service web --namespace prod -p HTTP=80", "--port"],
-    ["service web --namespace prod --image A::b", "services.web.image"],
+    ["service web --namespace prod --image A::b", "--image"],
   ])("%s: exit code 2, naming the field", async (line, field) => {
     const { code, err } = await run(line.split(" "));
     expect(code).toBe(2);

@@ -2,7 +2,7 @@ import { lstat, mkdir, mkdtemp, readdir, readlink, rm, stat, symlink } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readFileIfThere, replaceLink, writeFileAtomic } from "./files.ts";
+import { createFileOnce, readFileIfThere, replaceLink, writeFileAtomic } from "./files.ts";
 import { keepReserve } from "./reserve.ts";
 
 let dir = "";
@@ -20,6 +20,17 @@ test("a file is made with its folder, private, and replaced whole, with no draft
   expect((await stat(path)).mode & 0o777).toBe(0o600);
   expect((await stat(join(dir, "state"))).mode & 0o777).toBe(0o700);
   expect(await readdir(join(dir, "state"))).toEqual(["record.json"]);
+});
+
+test("of many that make a file at once one wins, and all read its whole content", async () => {
+  const path = join(dir, "once", "key");
+  const contents = Array.from({ length: 50 }, (_, n) => `${String(n).repeat(100_000)}\n`);
+  const seen = await Promise.all(contents.map((content) => createFileOnce(path, content)));
+  expect(new Set(seen).size).toBe(1);
+  expect(contents).toContain(seen[0]);
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect(await createFileOnce(path, "another")).toBe(seen[0]);
+  expect(await readdir(join(dir, "once"))).toEqual(["key"]);
 });
 
 test("a link is replaced, also over a draft that a crash left", async () => {

@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { link, mkdir, open, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { PloyzError } from "./error-codes.ts";
 import { spendReserve } from "./reserve.ts";
@@ -35,6 +36,25 @@ export async function writeFileAtomic(
       if (!(await spendReserve(path, need))) throw diskFull(path, need, error);
     }
   }
+}
+
+/**
+ * Makes a file with its folder (0700), unless the file is there; resolves with the content that stands then. It is there whole or not at all, also for others
+ * that make it at the same moment, and after a power cut.
+ */
+export async function createFileOnce(path: string, content: string, mode = 0o600): Promise<string> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = `${path}.${randomBytes(6).toString("hex")}`;
+  try {
+    await writeFile(draft, content, { mode, flag: "wx", flush: true });
+    await link(draft, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+    await syncFolder(dirname(path));
+  } finally {
+    await rm(draft, { force: true });
+  }
+  return readFile(path, "utf8");
 }
 
 const diskFull = (path: string, need: number, cause: unknown) =>

@@ -2,7 +2,7 @@ export { type DetachedOptions, spawnDetached } from "./detached.ts";
 export { drained } from "./drained.ts";
 export type { ExecErrorCode } from "./error-codes.ts";
 export { ExecError, type ExecFailure } from "./errors.ts";
-export { readFileIfThere, replaceLink, syncFolder, writeFileAtomic } from "./files.ts";
+export { createFileOnce, readFileIfThere, replaceLink, syncFolder, writeFileAtomic } from "./files.ts";
 export { findProgram } from "./find.ts";
 export { identify, isAlive, type ProcessIdentity, signalProcess } from "./identity.ts";
 export { type Backoff, createBackoff, pause } from "./pause.ts";

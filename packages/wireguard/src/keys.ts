@@ -1,6 +1,6 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
-import { link, mkdir, open, readFile, rm, stat } from "node:fs/promises";
-import { dirname } from "node:path";
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { createFileOnce } from "@ployz/exec";
 import { PloyzError } from "./error-codes.ts";
 
 /** A WireGuard key: 32 bytes in base64, 44 characters (wg(8)). */
@@ -42,30 +42,15 @@ export function publicKeyOf(privateKey: string): string {
  * @throws PloyzError `key_invalid`, `key_exposed`.
  */
 export async function ensureKeyFile(file: string): Promise<{ publicKey: string; created: boolean }> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const existing = await readKeyFile(file).catch((error: unknown) => {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   });
   if (existing !== undefined) return { publicKey: publicKeyOf(existing), created: false };
   const { privateKey, publicKey } = generateKeyPair();
-  const draft = `${file}.${randomBytes(6).toString("hex")}`;
-  const handle = await open(draft, "wx", 0o600);
-  try {
-    await handle.writeFile(`${privateKey}\n`);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  try {
-    await link(draft, file); // unlike rename, link fails when another caller was first
-    return { publicKey, created: true };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    return { publicKey: publicKeyOf(await readKeyFile(file)), created: false };
-  } finally {
-    await rm(draft, { force: true });
-  }
+  const stands = await createFileOnce(file, `${privateKey}\n`);
+  const created = stands.trim() === privateKey;
+  return created ? { publicKey, created } : { publicKey: publicKeyOf(await readKeyFile(file)), created };
 }
 
 /** @throws PloyzError `key_exposed` when users other than the owner may read the file, `key_invalid`, or ENOENT. */

@@ -5,7 +5,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { createFileOnce, readFileIfThere } from "@ployz/exec";
 import { selfSigned } from "./certificate.ts";
 
 /** The certificate of a machine's join port. The key is created for this membership, and deleted with its identity. */
@@ -17,14 +17,7 @@ export interface JoinKey {
 
 /** Reads the key, or creates it. */
 export async function ensureJoinKey(path: string): Promise<JoinKey> {
-  const key = await readFile(path, "utf8").catch(async (error: NodeJS.ErrnoException) => {
-    if (error.code !== "ENOENT") throw error;
-    const made = makeKey();
-    return writeFile(path, made, { mode: 0o600, flag: "wx" }).then(
-      () => made,
-      () => readFile(path, "utf8"), // somebody else made it meanwhile
-    );
-  });
+  const key = (await readFileIfThere(path)) ?? (await createFileOnce(path, makeKey()));
   const object = createPrivateKey(key);
   const der = selfSigned(object).toString("base64");
   const cert = `-----BEGIN CERTIFICATE-----\n${der.replaceAll(/.{64}/g, "$&\n").trimEnd()}\n-----END CERTIFICATE-----\n`;

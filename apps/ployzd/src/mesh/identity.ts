@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
-import { readFileIfThere } from "@ployz/exec";
+import { createFileOnce, readFileIfThere } from "@ployz/exec";
 import { createIdentity, publicKeyOf } from "@ployz/nats-store";
 import {
   type CandidateEndpoint,
@@ -23,12 +23,11 @@ export interface Identity {
 export async function ensureIdentity(paths: Paths): Promise<Identity> {
   await mkdir(paths.identity, { recursive: true, mode: 0o700 });
   const { publicKey } = await ensureKeyFile(paths.wireguardKey);
-  const present = await readFileIfThere(paths.nkeySeed);
-  if (present !== undefined)
-    return { publicKey, nkey: publicKeyOf(present.trim()), nkeySeed: present.trim() };
-  const made = createIdentity();
-  await writeFile(paths.nkeySeed, `${made.seed}\n`, { mode: 0o600, flag: "wx" });
-  return { publicKey, nkey: made.publicKey, nkeySeed: made.seed };
+  const nkeySeed = (
+    (await readFileIfThere(paths.nkeySeed)) ??
+    (await createFileOnce(paths.nkeySeed, `${createIdentity().seed}\n`))
+  ).trim();
+  return { publicKey, nkey: publicKeyOf(nkeySeed), nkeySeed };
 }
 
 /** Addresses under which peers may reach this machine, and their interfaces. `exclude` as below. */

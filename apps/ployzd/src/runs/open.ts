@@ -61,7 +61,9 @@ export function openRuns(deps: RunDeps): Runs {
   }
   const find = async (id: string) => (await readRuns(deps.dir)).find((record) => record.id === id);
   async function removeOrKeep(id: string): Promise<void> {
-    if ((await find(id))?.keep === true) await runtime.stop(id);
+    const record = await find(id);
+    if (record === undefined) return; // its program's end and the order to stop it came one after the other
+    if (record.keep === true) await runtime.stop(id);
     else await remove(id);
   }
   /** Once, however many ask. */
@@ -279,7 +281,8 @@ export function openRuns(deps: RunDeps): Runs {
       }
       // A daemon that was killed between an address and its record.
       const known = new Set(records.map(({ id }) => id));
-      for (const id of Object.keys(reservations.all())) if (isRun(id) && !known.has(id)) endQuietly(id);
+      for (const id of Object.keys(reservations.all()))
+        if (isRun(id) && !known.has(id)) void remove(id).catch(deps.log);
     },
   };
 }
