@@ -12,6 +12,7 @@ function telling(lengths: readonly number[], created: (look: number) => string =
           const last_seq = lengths[Math.min(look, lengths.length - 1)] ?? 0;
           return { created: created(look++), config: { metadata: {} }, state: { last_seq } };
         },
+        getMessage: async () => null,
       },
       consumers: { add: async () => ({ num_pending: 1 }) },
     },
@@ -57,4 +58,25 @@ it("a leader that is behind the last delivered message is waited for: the store 
 it("another stream under the same name is a store that was rebuilt", async () => {
   const { session } = telling([1, 1], (look) => (look === 0 ? "then" : "now"));
   await expect(follow(session, 2)).rejects.toMatchObject({ code: "store_refounded" });
+});
+
+it("is synced when it has the newest message of the leader, not when a replica that lags has no more", async () => {
+  const { session } = telling([2]);
+  const link = (await session.link()) as unknown as {
+    jsm: { streams: object; consumers: object };
+  };
+  const newest = { subject: "a", seq: 2, data: new Uint8Array(), header: undefined };
+  Object.assign(link.jsm.streams, { getMessage: async () => newest });
+  let made = 0;
+  // The first is on a replica that has nothing yet.
+  Object.assign(link.jsm.consumers, { add: async () => ({ num_pending: made++ === 0 ? 0 : 1 }) });
+  const events: unknown[] = [];
+  for await (const event of followStream(session, {
+    ...{ stream: "facts", filters: ["a"], from: "all", signal: new AbortController().signal },
+  })) {
+    events.push(event.type === "message" ? event.stored.revision : event);
+    if (event.type === "synced") break;
+  }
+  expect(events).toEqual([2, { type: "synced", revision: 2 }]);
+  expect(made).toBe(2);
 });

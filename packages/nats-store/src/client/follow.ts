@@ -6,7 +6,7 @@ import { shownSubject } from "../names.ts";
 import type { Link, Session } from "../session.ts";
 import { consumeOnce, Interrupted } from "./consumer.ts";
 import { labels } from "./init.ts";
-import type { Stored } from "./subject.ts";
+import { lastOf, type Stored } from "./subject.ts";
 
 export type StreamEvent =
   | { readonly type: "message"; readonly stored: Stored }
@@ -68,10 +68,13 @@ export async function* followStream(
       // Continue from the last received message, not from `head`: the initial read may come from a replica that lags.
       const from = synced || options.from === "new" ? last + 1 : options.from;
       if (!synced) head = info.state.last_seq;
+      // As the leader has it. A consumer may be on a replica that lags, which knows of nothing more to deliver before it has delivered that.
+      const newest = synced ? 0 : await newestOf(link, stream, filters);
       for await (const event of consumeOnce(session, link, stream, { from, filters, signal })) {
         backoff.reset();
         if (typeof event === "number") {
           if (!synced && event === 0) {
+            if (last < newest) throw new Interrupted("the replica lags");
             synced = true;
             yield { type: "synced", revision: Math.max(last, head) };
           }
@@ -82,6 +85,7 @@ export async function* followStream(
           yield { type: "message", stored: event.stored };
         }
         if (!synced && event.pending === 0) {
+          if (last < newest) throw new Interrupted("the replica lags");
           synced = true;
           yield { type: "synced", revision: Math.max(last, head) };
         }
@@ -92,6 +96,12 @@ export async function* followStream(
       await backoff.pause(signal);
     }
   }
+}
+
+/** The revision of the newest message on any of these subjects; 0 when there is none. */
+async function newestOf(link: Link, stream: string, filters: readonly string[]): Promise<number> {
+  const found = await Promise.all(filters.map((filter) => lastOf(link, stream, filter)));
+  return Math.max(0, ...found.map((stored) => stored?.revision ?? 0));
 }
 
 /** Every message on a subject that is there now, in order. */

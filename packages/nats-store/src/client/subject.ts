@@ -56,10 +56,12 @@ async function getMessage(
   }
 }
 
+/** The last message on a subject, or on any that a wildcard covers. */
+export const lastOf = (link: Link, stream: string, subject: string) =>
+  getMessage(link, stream, { last_by_subj: subject });
+
 export const lastOn = (session: Session, stream: string, subject: string) =>
-  withinDeadline(session, `reading ${shownSubject(subject)}`, (link) =>
-    getMessage(link, stream, { last_by_subj: subject }),
-  );
+  withinDeadline(session, `reading ${shownSubject(subject)}`, (link) => lastOf(link, stream, subject));
 
 export const atRevision = (session: Session, stream: string, revision: number) =>
   withinDeadline(session, `reading ${stream} at ${revision}`, (link) =>
