@@ -101,7 +101,7 @@ describe("a daemon in no cluster", () => {
       code: "cidr_invalid",
       names: "31",
     });
-    await refused(["mesh", "init", "x", "--endpoint", "a b"], { ...invalid, names: "endpoints" });
+    await refused(["mesh", "init", "x", "--endpoint", "a b"], { ...invalid, names: "--endpoint" });
     await untouched();
   });
 
