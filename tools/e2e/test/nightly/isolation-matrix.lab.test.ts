@@ -337,7 +337,7 @@ for one in "$in" "$other"; do $one sh -c 'echo 1 > /proc/sys/net/ipv6/conf/eth0/
   expect(await reached()).toBe("dropped\n");
   const rule = (await sh(1, "nft -a list chain bridge ployz_ployz0_ports ports"))
     .split("\n")
-    .find((line) => line.includes("ether type") && line.includes("drop"));
+    .find((line) => line.includes("ether type !=") && line.includes("drop"));
   const handle = /# handle (\d+)/.exec(rule ?? "")?.[1];
   expect(handle, rule).toBeDefined();
   await sh(1, `nft delete rule bridge ployz_ployz0_ports ports handle ${handle}`);
@@ -348,7 +348,7 @@ for one in "$in" "$other"; do $one sh -c 'echo 1 > /proc/sys/net/ipv6/conf/eth0/
       timeout: 120_000,
       interval: 1_000,
     })
-    .toContain("ether type");
+    .toContain("ether type !=");
   expect(await reached()).toBe("dropped\n");
   await sh(1, "sysctl -w net.bridge.bridge-nf-call-ip6tables=1");
 });
