@@ -152,7 +152,7 @@ ${more}
   it("another service gets the port on no machine, neither as a host port nor as a route", async () => {
     expect(await deploy({ namespace: "other", replicas: 1 }, [3])).toContain("is taken by prod/web");
     const route = { namespace: "other", ports: "", more: 'routes = [{ tcp = 9000, port = "http" }]' };
-    expect(await deploy(route, [3])).toContain("TCP port 9000 is a host port on m1 of prod/web");
+    expect(await deploy(route, [3])).toMatch(/TCP port 9000 is a host port on m\d of prod\/web/);
     const other = { namespace: "other", replicas: 1, ports: "{ port = 9001 }", more: "" };
     await deploy({ ...other, more: 'constraints = { machines = ["m2"] }' });
     await within("it answers", 60_000, async () => (await who(2, 9001))[0] === "v1" || undefined);
@@ -235,10 +235,14 @@ ${more}
     await deploy({ ...one, namespace: "last" });
     await answers("v1", 2);
     const tables = async () => (await cluster.lab.sh(2, ["nft", "list", "tables"])).stdout;
-    // A follower that runs would take the table away with the namespace.
-    await cluster.lab.sh(2, ["s6-svc", "-wD", "-T", "20000", "-d", "/run/ployz/services/ployz-gateway"]);
-    await cluster.ctl(1, ["namespace", "rm", "last", "--yes"]);
     expect(await tables()).toContain("ployz_ployz0_host");
+    await cluster.ctl(1, ["namespace", "rm", "last", "--yes"]);
+    await within("the table goes with its namespace", 60_000, async () =>
+      (await tables()).includes("_host") ? undefined : true,
+    );
+    // As a gateway's follower leaves them that ended before it heard of the removal.
+    for (const left of ["host", "udp"])
+      await cluster.lab.sh(2, ["nft", "add", "table", "ip", `ployz_ployz0_${left}`]);
     await cluster.ctl(2, ["mesh", "leave"]);
     expect(await tables()).not.toContain("ployz");
     expect((await cluster.lab.sh(2, ["iptables-save"])).stdout).not.toContain("ployz");
