@@ -1,9 +1,11 @@
 import { isTable, merged, type Table } from "../manifest/document.ts";
 import type { Variables } from "../manifest/interpolate.ts";
 import { readDefinitions } from "./files.ts";
+import { mergedTrees } from "./merge.ts";
 import { checkShape, parseYaml, withVariables } from "./read.ts";
-import { composeError, openReport, ownFields, type Report } from "./report.ts";
+import { type ComposePath, composeError, openReport, ownFields, type Place, type Report } from "./report.ts";
 import { convertService } from "./service.ts";
+import { type Origin, originOf, plain, type Tree, treeOf, withoutReset } from "./tree.ts";
 import { scalarText } from "./words.ts";
 
 const TOP: Readonly<Record<string, string>> = {
@@ -13,31 +15,61 @@ const TOP: Readonly<Record<string, string>> = {
 };
 
 export interface ComposeOptions {
-  /** As the operator wrote it. */
-  readonly file: string;
-  /** Instead of the file's `name`. */
+  /** Instead of the files' `name`. */
   readonly namespace?: string;
   /** Of `--env-file`; absent: none was named. */
   readonly variables?: Variables;
 }
 
-/** A Compose file as a manifest, which is not checked yet. @throws PloyzError `invalid_input`: every problem with file, line, key and what to use. */
+export interface ComposeText {
+  /** As the operator wrote it. */
+  readonly file: string;
+  readonly text: string;
+}
+
+/**
+ * Compose files, laid over each other, as a manifest, which is not checked yet. `errors`: every problem with file, line, key and what to use.
+ * @throws PloyzError `invalid_input`: a file is not YAML.
+ */
 export function composeManifest(
-  text: string,
-  { file, namespace, variables }: ComposeOptions,
+  texts: readonly ComposeText[],
+  { namespace, variables }: ComposeOptions,
 ): {
   readonly document: Table;
   readonly errors: readonly Error[];
-  /** Of what the field of a refused manifest was made of. */
-  lineOf(field: string): number | undefined;
+  /** What the field of a refused manifest was made of. */
+  placeOf(field: string): Place | undefined;
 } {
-  const { document: raw, lineOf } = parseYaml(text, file);
+  const errors: Error[] = [];
+  const files = texts.map(({ file, text }) => ({ file, ...parseYaml(text, file) }));
+  const placeOf = ({ file: index, path }: Origin): Place | undefined => {
+    const one = files[index];
+    return one && { file: one.file, line: one.lineOf(path) };
+  };
+  const collect = (report: Report, originOfProblem: (path: ComposePath) => Origin) => {
+    for (const problem of report.problems) {
+      const origin = originOfProblem(problem.path);
+      errors.push(composeError(placeOf(origin), { ...problem, path: origin.path }));
+    }
+  };
+  let whole: Tree | undefined;
+  for (const [index, { document, tagOf }] of files.entries()) {
+    const report = openReport();
+    const over = treeOf(withVariables(document, variables, report), { file: index, path: [] }, tagOf);
+    whole = whole === undefined ? withoutReset(over) : mergedTrees(whole, over, report);
+    collect(report, (path) => ({ file: index, path }));
+  }
+  const tree = whole ?? treeOf({}, { file: 0, path: [] }, () => undefined);
+  const document = plain(tree) as Table;
   const report = openReport();
-  const document = withVariables(raw, variables, report);
-  checkShape(document, report);
-  const manifest = report.problems.length > 0 ? {} : convert(document, namespace, report);
-  const errors = report.problems.map((problem) => composeError(file, lineOf(problem.path), problem));
-  return { document: manifest, errors, lineOf: (field) => lineOf(composePath(field)) };
+  if (errors.length === 0) checkShape(document, report);
+  const isValid = errors.length === 0 && report.problems.length === 0;
+  const manifest = isValid ? convert(document, namespace, report) : {};
+  collect(report, (path) => originOf(tree, path));
+  return {
+    ...{ document: manifest, errors },
+    placeOf: (field) => placeOf(originOf(tree, composePath(field))),
+  };
 }
 
 /** Where a Compose file has what a manifest has under another name. */

@@ -91,6 +91,8 @@ function configOf(config: Table, key: string, report: Report): Table | undefined
   const [other] = Object.keys(rest);
   if (other !== undefined)
     return report.add([...at, other], "is not supported", "name a file, or give its content");
+  if (typeof file === "string" && content !== undefined)
+    return report.add([...at, "content"], "is given beside a file", "leave one of them out, or !reset it");
   if (typeof file === "string") return { path: file };
   if (typeof content === "string") return { text: content };
   return report.add(at, "has no content", "name a file: file: ./app.conf, or content: …");

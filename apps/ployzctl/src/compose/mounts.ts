@@ -74,6 +74,13 @@ interface Mount {
   readonly [key: string]: unknown;
 }
 
+/** Path in the instance of an entry of `volumes`. */
+export const targetOf = (entry: unknown): string =>
+  ((typeof entry === "string" ? short(entry) : (entry as Mount | null))?.target ?? "").replace(
+    /(.)\/+$/,
+    "$1",
+  );
+
 /** `[SOURCE:]TARGET[:MODE]`; `rw`, `z` and `Z` change nothing here. */
 function short(text: string): Mount {
   const parts = text.split(":");

@@ -80,6 +80,17 @@ interface One {
   readonly address?: string;
 }
 
+/** What an entry of `ports` publishes; two entries with the same key are one. */
+export function portKey(entry: unknown): string {
+  const [, address, published, target, protocol] = SHORT.exec(String(entry)) ?? [];
+  const long = typeof entry === "object" && entry !== null ? (entry as Long) : undefined;
+  const parts =
+    long === undefined
+      ? [address, published, target ?? scalarText(entry), protocol ?? "tcp"]
+      : [long.host_ip, long.published, long.target, long.protocol ?? "tcp"];
+  return JSON.stringify(parts.map((part) => (part === undefined ? "" : scalarText(part))));
+}
+
 function short(entry: unknown, path: ComposePath, report: Report): One | undefined {
   const [, address, published, target, protocol = "tcp"] = SHORT.exec(String(entry)) ?? [];
   if (target === undefined) return report.add(path, "is not a port mapping", "write PUBLISHED:PORT");

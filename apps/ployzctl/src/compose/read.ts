@@ -5,24 +5,34 @@ import { PloyzError } from "../error-codes.ts";
 import { isTable, mapStrings, type Table } from "../manifest/document.ts";
 import { hasVariable, interpolate, type Variables } from "../manifest/interpolate.ts";
 import type { ComposePath, Report } from "./report.ts";
+import { readTags, TAGGED } from "./tags.ts";
+import type { Tag } from "./tree.ts";
 
 export interface ComposeFile {
   readonly document: Table;
   /** Of the key or entry; of the nearest one above it where it came from an anchor. */
   lineOf(path: ComposePath): number | undefined;
+  tagOf(path: ComposePath): Tag | undefined;
 }
 
 /** YAML 1.2 with merge keys, as Compose reads it. @throws PloyzError `invalid_input`, naming the line. */
 export function parseYaml(text: string, file: string): ComposeFile {
   const lines = new LineCounter();
   const parsed = parseDocument(text, { merge: true, lineCounter: lines, uniqueKeys: true });
-  // A tag that is not YAML's own, such as `!reset`, is a warning.
-  const [error = parsed.warnings[0]] = parsed.errors;
+  // A tag that is not YAML's own is a warning.
+  const unknown = parsed.warnings.filter(({ message }) => !TAGGED.test(message));
+  const [error = unknown[0]] = parsed.errors;
   if (error !== undefined) {
     const line = lines.linePos(error.pos[0]).line;
     const [reason = ""] = error.message.split("\n");
     throw invalid(`${file}:${line}: ${reason.replace(/ at line \d+.*$/, "")}`, "the file is not valid YAML");
   }
+  const { tags, misplaced } = readTags(parsed);
+  if (misplaced !== undefined)
+    throw invalid(
+      `${file}:${lines.linePos(misplaced).line}: !reset and !override stand for the value of a key, and not below an anchor`,
+      "write the tag where the key is",
+    );
   keepWritten(parsed);
   const document = json(parsed);
   if (!isTable(document)) throw invalid(`${file}: a Compose file is a map with services`);
@@ -35,6 +45,7 @@ export function parseYaml(text: string, file: string): ComposeFile {
       }
       return undefined;
     },
+    tagOf: (path) => tags.get(JSON.stringify(path)),
   };
 }
 

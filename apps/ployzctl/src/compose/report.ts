@@ -42,14 +42,18 @@ export const pathText = (path: ComposePath): string =>
     "",
   );
 
-export const composeError = (
-  file: string,
-  line: number | undefined,
-  { path, message, use }: Problem,
-): PloyzError =>
+/** Where a problem is; `line`: where it is known. */
+export interface Place {
+  readonly file: string;
+  readonly line: number | undefined;
+}
+
+export const placeText = ({ file, line }: Place): string => (line === undefined ? file : `${file}:${line}`);
+
+export const composeError = (place: Place | undefined, { path, message, use }: Problem): PloyzError =>
   new PloyzError({
     code: "invalid_input",
-    message: `${file}${line === undefined ? "" : `:${line}`}: ${pathText(path)}: ${message}`,
+    message: `${place === undefined ? "" : `${placeText(place)}: `}${pathText(path)}: ${message}`,
     hint: use,
     details: { field: pathText(path) },
   });

@@ -1,9 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { dirname, extname, resolve } from "node:path";
 import { type ErrorBody, errorBody } from "@ployz/errors";
 import { checkManifest, type Manifest, readDocument } from "@ployz/primitives";
 import { DIGEST } from "@ployz/primitives/protocol";
 import type { Context } from "../command.ts";
+import { type Place, placeText } from "../compose/report.ts";
 import { usage } from "../errors.ts";
 import { whyUnreadable } from "../files.ts";
 import { withContent } from "./content.ts";
@@ -28,8 +29,10 @@ export type Loaded =
       readonly ok: true;
       readonly manifest: Manifest;
       readonly folder: string;
-      /** The file, for messages. */
+      /** The files, for messages. */
       readonly file: string;
+      /** A `compose.override.yaml` beside the file that was not named, and so not read. */
+      readonly unread?: string;
       /** The namespace that the files name. */
       readonly named: string;
     }
@@ -57,14 +60,25 @@ export async function loadManifest(
           )),
         );
   const [first] = read;
+  const isComposed = read.some(({ file }) => isCompose(file));
+  const other = isComposed ? read.find(({ file }) => !isCompose(file)) : undefined;
+  if (other !== undefined)
+    throw usage(
+      `-f: ${other.file} is a manifest, and a Compose file is named too: one cannot be laid over the other`,
+      "ployzctl compose convert makes a manifest of the Compose files",
+    );
   let document: Table = {};
-  let lineOf: LineOf = () => undefined;
-  for (const one of read) {
-    const found = await documentOf(one, variables, given.namespace);
+  let placeOf: PlaceOf = () => undefined;
+  // Compose files are merged by Compose's rules, and their paths are relative to the first of them.
+  for (const [one, ...more] of isComposed ? [read] : read.map((text) => [text])) {
+    if (one === undefined) continue;
+    const found = isComposed
+      ? await composed([one, ...more], variables, given.namespace)
+      : documentOf(one, variables);
     if (!found.ok) return found;
-    if (read.length === 1 && found.lineOf !== undefined) lineOf = found.lineOf;
+    if (found.placeOf !== undefined) placeOf = found.placeOf;
     // Paths are those of the file that has them.
-    const own = read.length > 1 ? withFolder(found.document, one.folder) : found.document;
+    const own = !isComposed && read.length > 1 ? withFolder(found.document, one.folder) : found.document;
     const whole = await mapWorkloads(own, async (spec) =>
       withContent(await withEnvFile(spec, one.folder), one.folder),
     );
@@ -75,25 +89,37 @@ export async function loadManifest(
   if (given.namespace !== undefined) document = { ...document, namespace: given.namespace };
   const checked = checkManifest(document);
   const file = read.map(({ file }) => file).join(", ");
-  if (!checked.ok) return refused(checked.refusals, file, lineOf);
+  if (!checked.ok) return refused(checked.refusals, file, placeOf);
   const { manifest } = checked;
+  const folder = first?.folder ?? terminal.cwd;
+  const unread = isComposed && read.length === 1 ? await overrideIn(folder) : undefined;
   return {
-    ...{ ok: true, manifest, file, folder: first?.folder ?? terminal.cwd },
+    ...{ ok: true, manifest, file, folder, ...(unread !== undefined && { unread }) },
     named: typeof named === "string" ? named : manifest.namespace,
   };
 }
 
-/** The line of a field, where the file tells. */
-type LineOf = (field: string) => number | undefined;
+/** Where a field is written, if a file tells. */
+type PlaceOf = (field: string) => Place | undefined;
 
-const refused = (refusals: readonly ErrorBody[], file: string, lineOf: LineOf = () => undefined) => ({
+const refused = (refusals: readonly ErrorBody[], file: string, placeOf: PlaceOf = () => undefined) => ({
   ok: false as const,
   refusals: refusals.map((body) => {
     const { field } = (body.details ?? {}) as { readonly field?: unknown };
-    const line = typeof field === "string" ? lineOf(field) : undefined;
-    return { ...body, message: `${file}${line === undefined ? "" : `:${line}`}: ${body.message}` };
+    const place = typeof field === "string" ? placeOf(field) : undefined;
+    return { ...body, message: `${place?.line === undefined ? file : placeText(place)}: ${body.message}` };
   }),
 });
+
+/** Docker Compose reads this file by itself; it mostly has settings of a developer's computer. */
+async function overrideIn(folder: string): Promise<string | undefined> {
+  const names = ["compose.override", "docker-compose.override"].flatMap((name) => [
+    `${name}.yaml`,
+    `${name}.yml`,
+  ]);
+  const there = await readdir(folder).catch((): string[] => []);
+  return names.find((name) => there.includes(name));
+}
 
 interface Text {
   readonly file: string;
@@ -101,24 +127,24 @@ interface Text {
   readonly folder: string;
 }
 
-async function documentOf(
-  { file, text }: Text,
+type Read =
+  | { readonly ok: true; readonly document: Table; readonly placeOf?: PlaceOf }
+  | Extract<Loaded, { ok: false }>;
+
+async function composed(
+  texts: readonly Text[],
   variables: Variables | undefined,
   namespace: string | undefined,
-): Promise<
-  { readonly ok: true; readonly document: Table; readonly lineOf?: LineOf } | Extract<Loaded, { ok: false }>
-> {
-  if (isCompose(file)) {
-    const { composeManifest } = await import("../compose/convert.ts");
-    const { document, errors, lineOf } = composeManifest(text, {
-      file,
-      ...(namespace !== undefined && { namespace }),
-      ...(variables !== undefined && { variables }),
-    });
-    return errors.length > 0
-      ? { ok: false, refusals: errors.map(errorBody) }
-      : { ok: true, document, lineOf };
-  }
+): Promise<Read> {
+  const { composeManifest } = await import("../compose/convert.ts");
+  const { document, errors, placeOf } = composeManifest(texts, {
+    ...(namespace !== undefined && { namespace }),
+    ...(variables !== undefined && { variables }),
+  });
+  return errors.length > 0 ? { ok: false, refusals: errors.map(errorBody) } : { ok: true, document, placeOf };
+}
+
+function documentOf({ file, text }: Text, variables: Variables | undefined): Read {
   const read = readDocument(text, formatOf(file, text));
   if (!read.ok) return refused(read.refusals, file);
   if (!isTable(read.document)) {

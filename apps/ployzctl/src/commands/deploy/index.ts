@@ -17,10 +17,20 @@ export const deployCommands: readonly Command[] = [
     ],
     args: [{ name: "file", summary: "The Compose file; default ./compose.yaml", source: "file" }],
     options: {
+      file: {
+        type: "list",
+        short: "f",
+        value: "FILE",
+        source: "file",
+        summary: "A Compose file to lay over it",
+      },
       namespace: { type: "text", value: "NS", summary: "The namespace, instead of the file's name" },
       "env-file": { type: "list", value: "FILE", source: "file", summary: "Values of its variables" },
     },
-    examples: ["ployzctl compose convert compose.yaml > ployz.toml"],
+    examples: [
+      "ployzctl compose convert compose.yaml > ployz.toml",
+      "ployzctl compose convert -f compose.yaml -f compose.prod.yaml",
+    ],
     run: async (context, input) => (await import("./compose.ts")).convert(context, input),
   },
   ...applying(
@@ -33,7 +43,8 @@ export const deployCommands: readonly Command[] = [
         "A service with `build` is built by this machine's docker or buildah, pushed to the daemon's machine as NAMESPACE/SERVICE:build, and deployed by its digest; a preview builds and pushes too.",
         "Services and routes of the last commit that the manifest leaves out are removed after a question; without a terminal the deploy is refused, unless --yes is given. Volumes that it leaves out stay.",
         "With --canary, each service that would get other instances stays, and SERVICE-canary runs beside it and gets that share of the requests of its routes, until `canary finish` or `canary undo`; no other deploy of the namespace until then. Refused for services without routes or with a single-writer volume.",
-        "Several files are laid over each other: tables are merged, other values replaced. A file named .yaml or .yml is a Compose file: each key that a manifest has nothing for is an error that says what to use; x-ployz in a service adds fields of the manifest.",
+        "Several manifests are laid over each other: tables are merged, other values replaced. A file named .yaml or .yml is a Compose file: each key that a manifest has nothing for is an error that says what to use; x-ployz in a service adds fields of the manifest.",
+        "Several Compose files are merged by Compose's rules, with !reset and !override. A compose.override.yaml is read only where it is named, and never beside a manifest.",
       ],
       options: {
         file: {
@@ -79,6 +90,7 @@ export const deployCommands: readonly Command[] = [
         "ployzctl deploy -f ployz.toml --canary 10%",
         "ployzctl deploy -f base.toml -f prod.toml --set services.web.replicas=3",
         "ployzctl deploy -f compose.yaml --namespace shop --env-file .env",
+        "ployzctl deploy -n -f compose.yaml -f compose.prod.yaml",
       ],
       run: async (context, input) => (await import("./deploy.ts")).deploy(context, input),
     },
