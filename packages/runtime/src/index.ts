@@ -18,6 +18,7 @@ export {
 export {
   applyUdpRoutes,
   printedUdpRoutes,
+  sendBack,
   type UdpNetwork,
   type UdpRoute,
   type UdpRoutes,

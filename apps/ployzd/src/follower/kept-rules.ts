@@ -23,6 +23,7 @@ export function keepRules<Rules>({
   ports,
   apply,
   printed,
+  upkeep,
   log,
 }: {
   /** For the log: `host ports`. */
@@ -35,6 +36,8 @@ export function keepRules<Rules>({
   readonly apply: (rules: Rules) => Promise<string>;
   /** Those in effect now. */
   readonly printed: () => Promise<string>;
+  /** For settings beside the rules, every 20 s. */
+  readonly upkeep?: () => Promise<void>;
   readonly log: Logger;
 }): KeptRules {
   const inTurn = serialise();
@@ -61,6 +64,7 @@ export function keepRules<Rules>({
       loaded = undefined;
     }
     await load();
+    await upkeep?.();
   };
   const timer = setInterval(
     () => void inTurn(look).catch((error: unknown) => log.error({ err: error }, name)),

@@ -1,5 +1,5 @@
 import type { GatewayView } from "@ployz/primitives/protocol";
-import { applyUdpRoutes, printedUdpRoutes, type UdpNetwork, type UdpRoutes } from "@ployz/runtime";
+import { applyUdpRoutes, printedUdpRoutes, sendBack, type UdpNetwork, type UdpRoutes } from "@ployz/runtime";
 import type { Logger } from "pino";
 import { hostOf } from "../config/listen.ts";
 import { keepRules, PUT_BACK } from "./kept-rules.ts";
@@ -47,6 +47,10 @@ export function openUdpGateway(
     ports: () => wanted.map(({ listen }) => listen),
     apply: (now) => applyUdpRoutes(network, now),
     printed: () => printedUdpRoutes(network),
+    // An engine makes the ports of its containers, and again when it restarts one.
+    upkeep: async () => {
+      if (wanted.length > 0) await sendBack(network);
+    },
     log,
   });
   const named = (why: string): readonly string[] => wanted.map(({ id }) => `${id} (${why})`);

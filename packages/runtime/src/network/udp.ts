@@ -116,7 +116,34 @@ export async function applyUdpRoutes(network: UdpNetwork, wanted: UdpRoutes): Pr
   const printed = await printedUdpRoutes(network);
   if ((printed !== "") !== ruleset.includes("{"))
     throw networkFailed("the rules of UDP routes were changed by another program", undefined);
+  if (printed !== "") await sendBack(network);
   return printed;
+}
+
+/**
+ * Lets each port of the bridge carry a frame back to where it came from (`hairpin`, bridge(8)): where the kernel has bridge-nf-call-iptables, the datagram of an
+ * instance that a route leads to itself is such a frame. A port that an engine makes for a container does not. Other frames of instances stay apart
+ * by the packet filter. @throws PloyzError `network_failed`
+ */
+export async function sendBack({ bridge }: Pick<UdpNetwork, "bridge">): Promise<void> {
+  // 255: no bridge, and so no port.
+  const { stdout } = await run("ip", ["-j", "-d", "link", "show", "master", bridge], {
+    okExitCodes: [0, 1, 255],
+  });
+  const ports = JSON.parse(stdout.trim() || "[]") as readonly {
+    readonly ifname: string;
+    readonly linkinfo?: { readonly info_slave_data?: { readonly hairpin?: boolean } };
+  }[];
+  const lines = ports
+    .filter(({ linkinfo }) => linkinfo?.info_slave_data?.hairpin === false)
+    .map(({ ifname }) => `link set dev ${ifname} type bridge_slave hairpin on\n`);
+  if (lines.length === 0) return;
+  // `-force`: the port of an instance that ends meanwhile keeps none of the others from it.
+  await run("ip", ["-force", "-batch", "-"], { input: lines.join(""), okExitCodes: [0, 1] }).catch(
+    (error: unknown) => {
+      throw networkFailed(`the ports of ${bridge} could not be set`, error);
+    },
+  );
 }
 
 /** The rules that are in effect, as nft(8) prints them; empty without any. */

@@ -62,6 +62,15 @@ it("answers at every machine, wherever the only instance is, and shows the route
   await deploy({});
   for (const i of MACHINES)
     expect(await clients.echo(at(i), PORT)).toMatchObject({ version: "v1", from: `10.101.${i}.1` });
+  // The instance itself too, also where the kernel shows frames of bridges to iptables.
+  for (const seen of [0, 1]) {
+    for (const i of MACHINES)
+      await cluster.lab.sh(i, ["sysctl", "-w", `net.bridge.bridge-nf-call-iptables=${seen}`]);
+    for (const i of MACHINES)
+      expect(await clients.echo(at(i), PORT, { text: `via 10.101.${i}.1 ${PORT}` })).toMatchObject({
+        ...{ version: "v1", from: `10.101.${i}.1` },
+      });
+  }
   expect((await cluster.ctl(2, ["route", "ls"])).stdout).toContain(`udp:${PORT}`);
   const { gateways } = await cluster.json<GatewayList>(2, ["gateway", "show"]);
   for (const { gateway } of gateways)
