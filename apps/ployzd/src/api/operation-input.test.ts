@@ -18,7 +18,7 @@ const store = createMemoryStore({ clock: systemClock });
 
 beforeEach(async () => {
   const machines = createMemoryMachines({ clock: systemClock, machines: ["m1"], facts: store.facts });
-  const payload = { version: "1", build: "b" };
+  const payload = { version: "1", build: "b", arch: "x64" };
   const releases = { key: async () => undefined, signedBy: async () => false };
   const remote = createMemoryRemote({ machines, needs: [], payload });
   const runner = openRunner({

@@ -28,7 +28,7 @@ export function installedHere({
       signedBy: builds.releases.signedBy,
     },
     machineAdd: {
-      payload: { version: payload.version, build: payload.build },
+      payload: { version: payload.version, build: payload.build, arch: payload.arch },
       get storePort() {
         return storePort();
       },

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 export interface Payload {
   readonly version: string;
   readonly build: string;
+  /** Of its programs, as Node names it. */
+  readonly arch: string;
   /** The folder that holds version.json. */
   readonly dir: string;
   /** The installed archive, for other machines. */
@@ -39,6 +41,7 @@ export async function loadPayload(program: string = fileURLToPath(import.meta.ur
   return {
     version,
     build,
+    arch: process.arch,
     dir,
     packages,
     tarball: join(dir, "payload.tar.gz"),

@@ -13,7 +13,7 @@ const REQUEST: OperationRequest = {
 async function deps() {
   const store = createMemoryStore({ clock: systemClock });
   const machines = createMemoryMachines({ clock: systemClock, machines: ["m1"], facts: store.facts });
-  const payload = { version: "1", build: "b" };
+  const payload = { version: "1", build: "b", arch: "x64" };
   const remote = createMemoryRemote({ machines, needs: [], payload });
   const target = remote.add("198.51.100.10", "m2");
   const cluster = {

@@ -19,7 +19,7 @@ export interface MachineAddPorts extends MemberPorts {
   readonly remote: Remote;
   readonly releases: Releases;
   /** What this daemon runs, and so what the target gets. */
-  readonly payload: { readonly version: string; readonly build: string };
+  readonly payload: { readonly version: string; readonly build: string; readonly arch: string };
 }
 
 /** `undefined`: beyond the cluster's range. */
@@ -37,7 +37,7 @@ export interface MemberFacts {
 
 export interface MachineAddFacts extends MemberFacts {
   readonly remote: RemoteFacts;
-  readonly payload: { readonly version: string; readonly build: string };
+  readonly payload: { readonly version: string; readonly build: string; readonly arch: string };
   /** Whose release key did not sign this payload: this machine's, or the target's. */
   readonly unsigned: readonly ("here" | "there")[];
   /** The dataset for volumes of the target, where it is a member that answers. */

@@ -47,6 +47,7 @@ describe("refuses", () => {
   it.each<[string, Partial<RemoteFacts>, Partial<MachineAddFacts>, Partial<MachineAddInput>]>([
     ["not_root", { root: false }, {}, {}],
     ["arch_unsupported", { arch: "other" }, {}, {}],
+    ["arch_differs", { arch: "arm64" }, {}, {}],
     ["other_cluster", there({ cluster: "else-1", machine: "x" }), {}, {}],
     ["name_taken", { hostname: "m2" }, {}, {}],
     ["name_taken", {}, {}, { name: "m1" }],

@@ -80,6 +80,12 @@ export function refuse(input: MachineAddInput, facts: MachineAddFacts): readonly
       `its processor is not x86-64 or ARM64 (${remote.os})`,
       "use a 64-bit x86 or ARM machine",
     );
+  else if (remote.arch !== facts.payload.arch)
+    no(
+      "arch_differs",
+      `it is ${remote.arch}, and the payload of this machine is for ${facts.payload.arch}`,
+      `ask a member that is ${remote.arch}; or run there the install.sh of the payload for ${remote.arch}, and join by an invite: ployzctl machine invite create`,
+    );
   if (remote.ployz?.cluster !== undefined && remote.ployz.cluster !== cluster.id) {
     no("other_cluster", "it is a member of another cluster", `run there: ployzctl mesh destroy`);
   }

@@ -173,6 +173,17 @@ describe("machine add refuses", () => {
     } finally {
       await on(2, "ip route del 10.101.9.0/24 dev eth0");
     }
+    await on(2, "mv /bin/uname /bin/uname.own");
+    await write(2, "/bin/uname", '#!/bin/sh\n[ "$1" = -m ] && exec echo aarch64\nexec /bin/uname.own "$@"\n');
+    try {
+      await refused({
+        code: "arch_differs",
+        names: "it is arm64, and the payload of this machine is for x64",
+        hint: "invite",
+      });
+    } finally {
+      await on(2, "mv /bin/uname.own /bin/uname");
+    }
     await refused({ code: "name_taken", names: "m1", hint: "--name" }, ["--name", "m1"]);
     await refused({ code: "docker_unavailable", names: "Docker" }, ["--runtime", "docker"]);
     await untouched();

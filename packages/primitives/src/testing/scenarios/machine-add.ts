@@ -17,7 +17,7 @@ export interface AddWorld {
   };
 }
 
-export const PAYLOAD = { version: "1.0.0", build: "build-1" };
+export const PAYLOAD = { version: "1.0.0", build: "build-1", arch: "x64" };
 export const CLUSTER: ClusterRecord = {
   name: "prod",
   id: "prod-1",
