@@ -274,6 +274,6 @@ export interface Runtime {
   /** After a restart of the caller: what still runs, and what should run but does not (start it again). Ids, sorted. */
   adopt(): Promise<{ readonly adopted: readonly string[]; readonly dead: readonly string[] }>;
   readonly images?: Images;
-  /** What `user`, or the image's own, is by the image's accounts: the owner for an empty volume. Absent with Docker, which alone can look. */
+  /** What `user`, or the image's own, is by the image's accounts: the owner for an empty volume. Absent: this runtime has no images. */
   ownerIn?(id: string, image: string, user?: string): Promise<{ readonly uid: number; readonly gid: number }>;
 }

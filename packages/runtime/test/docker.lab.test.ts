@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pack } from "tar-stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type InstanceSpec, openDockerRuntime, type Runtime } from "../src/index.ts";
 import { type Backend, runtimeContract } from "./contract.ts";
@@ -75,6 +77,30 @@ describe.runIf(wanted)("docker", () => {
       await expect(images.import(Readable.from([Buffer.from("no tar")]))).rejects.toMatchObject({
         code: expect.stringMatching(/image_import_failed|docker_failed/),
       });
+    });
+
+    test("a user is who the image's own accounts say, also where nothing in it can run", async () => {
+      const tar = pack();
+      tar.entry({ name: "etc/passwd" }, "root:x:0:0::/:/\nweb:x:1234:1235::/:/\n");
+      tar.entry({ name: "etc/group" }, "web:x:1235:\nstaff:x:50:web\n");
+      tar.finalize();
+      const ref = "ployz-test/accounts:1";
+      const { docker } = engines.get(machine.tag) as Engine;
+      const [repo, tag] = ref.split(":");
+      const answer = await docker.importImage(Readable.from(tar), {
+        ...{ repo, tag, changes: "USER web" },
+      });
+      for await (const _ of answer as Readable) {
+        // its end is the end of the import
+      }
+      const owner = (image: string, user?: string) => runtime.ownerIn?.("i", image, user);
+      expect(await owner(ref)).toEqual({ uid: 1234, gid: 1235 });
+      expect(await owner(ref, "1234")).toEqual({ uid: 1234, gid: 1235 });
+      expect(await owner(ref, "web:staff")).toEqual({ uid: 1234, gid: 50 });
+      expect(await owner(ref, "7")).toEqual({ uid: 7, gid: 0 });
+      await expect(owner(ref, "nobody")).rejects.toMatchObject({ code: "user_unknown" });
+      expect(await owner(IMAGE)).toEqual({ uid: 0, gid: 0 }); // it has no accounts
+      expect(await docker.listContainers({ all: true, filters: { name: ["accounts"] } })).toEqual([]);
     });
 
     test("missing objects are named", async () => {

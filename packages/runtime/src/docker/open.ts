@@ -22,6 +22,7 @@ import {
   missing,
   rootRefused,
 } from "../spec.ts";
+import { userInImage } from "./accounts.ts";
 import { containerOptions, identityLabel, type LastEnd, settingsOf, statusFrom } from "./container.ts";
 import { engine, engineUnless, statusOf } from "./errors.ts";
 import { attachToContainer } from "./exec.ts";
@@ -201,6 +202,11 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       yield* logOptions.follow === true
         ? followLives(docker, id, logOptions)
         : containerLogs(docker, id, logOptions);
+    },
+    async ownerIn(id, image, user) {
+      const found = await images.resolve(image);
+      const own = user ?? found?.user ?? "0";
+      return userInImage(docker, { name: `${checkId(id)}.accounts`, image: found?.id ?? image, user: own });
     },
     attach: (id, argv, attachOptions = {}) => attachToContainer(docker, checkId(id), argv, attachOptions),
     exec: (...call) => execBy(runtime.attach, ...call),

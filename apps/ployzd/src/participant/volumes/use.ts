@@ -53,22 +53,12 @@ async function giveTo(folder: string, owner: () => Promise<Owner | undefined>): 
   if (user !== undefined) await chown(folder, user.uid, user.gid);
 }
 
-/** The owner of an empty volume. With Docker root for a container whose user only its image can resolve; the image must handle that. */
+/** The owner of an empty volume. */
 export async function ownerOf(
-  runtime: Pick<Runtime, "kind" | "images" | "ownerIn">,
+  runtime: Pick<Runtime, "ownerIn">,
   start: Pick<InstanceStart, "id" | "user" | "image">,
 ): Promise<Owner | undefined> {
-  if (start.image !== undefined && runtime.ownerIn !== undefined)
-    return runtime.ownerIn(start.id, start.image.digest, start.user);
-  if (runtime.kind === "process") return resolveUser(start.user ?? "nobody");
-  const digest = start.image?.digest;
-  const image = digest === undefined ? undefined : await runtime.images?.resolve(digest);
-  return numericOwner(start.user ?? image?.user ?? "");
-}
-
-/** `uid[:gid]` in numbers. Docker gives a user without a group the group 0 unless the image's passwd says otherwise. */
-export function numericOwner(user: string): Owner | undefined {
-  const found = /^(\d{1,10})(?::(\d{1,10}))?$/.exec(user);
-  if (found === null) return undefined;
-  return { uid: Number(found[1]), gid: Number(found[2] ?? 0) };
+  return start.image === undefined
+    ? resolveUser(start.user ?? "nobody")
+    : runtime.ownerIn?.(start.id, start.image.digest, start.user);
 }

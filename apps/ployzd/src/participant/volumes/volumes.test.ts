@@ -7,7 +7,7 @@ import { commonBase } from "./common-snapshot.ts";
 import { asideDataset, checkId, copiesIn, layoutOf, volumeDataset } from "./layout.ts";
 import { limited } from "./limit.ts";
 import { expired } from "./retention.ts";
-import { numericOwner } from "./use.ts";
+import { ownerOf } from "./use.ts";
 
 const layout = layoutOf("tank/ployz", "/var/lib/ployz/volumes");
 const DAY_MS = 86_400_000;
@@ -174,14 +174,17 @@ describe("an instance's volumes", () => {
     expect(labelsOf({ slot: 0, volumes: [] } as never)).not.toHaveProperty("volumes");
   });
 
-  it.each([
-    ["1000", { uid: 1000, gid: 0 }],
-    ["1000:2000", { uid: 1000, gid: 2000 }],
-    ["postgres", undefined],
-    ["", undefined],
-    ["1000:staff", undefined],
-  ])("belong to %j of an image", (user, owner) => {
-    expect(numericOwner(user)).toEqual(owner);
+  it("belong to whom the image's accounts say, and without an image to an account of the machine", async () => {
+    const ownerIn = async (...asked: readonly unknown[]) => {
+      expect(asked).toEqual(["i", "sha256:1", "web"]);
+      return { uid: 1234, gid: 1235 };
+    };
+    const image = { ref: "web:v1", digest: "sha256:1" };
+    expect(await ownerOf({ ownerIn }, { id: "i", user: "web", image })).toEqual({ uid: 1234, gid: 1235 });
+    expect(await ownerOf({ ownerIn }, { id: "i", user: "1000:2000" })).toMatchObject({
+      uid: 1000,
+      gid: 2000,
+    });
   });
 });
 
