@@ -3,7 +3,7 @@ import { PloyzError } from "../error-codes.ts";
 import { diffIds, invalid } from "../manifest.ts";
 import type { ImageStore } from "../store/store.ts";
 import { chainIds } from "./chain.ts";
-import type { LayerStore } from "./store.ts";
+import type { Layer, LayerStore } from "./store.ts";
 import { unpackLayer } from "./unpack.ts";
 
 /** The images of a store as files: their layers unpacked, and copies of them for instances. */
@@ -17,7 +17,9 @@ export interface UnpackedImages {
   config(digest: string): Promise<ImageConfig>;
   /** Chain ids of an image's layers, lowest first. */
   chainOf(digest: string): Promise<readonly string[]>;
-  /** Removes the layers that neither these chain ids nor a root needs; returns what went. */
+  /** The layers that neither these chain ids nor a root needs, highest first. */
+  unused(keep: ReadonlySet<string>): Promise<readonly Layer[]>;
+  /** Removes the unused ones; returns what went. */
   removeUnused(keep: ReadonlySet<string>): Promise<readonly string[]>;
   readonly layers: LayerStore;
 }
@@ -52,6 +54,18 @@ export function openUnpackedImages(
     return { manifest, config, ids, chain: chainIds(ids) };
   }
 
+  async function unused(keep: ReadonlySet<string>) {
+    const all = await layers.layers();
+    const parents = new Map(all.map(({ chain, parent }) => [chain, parent]));
+    const needed = new Set<string>();
+    for (const first of [...keep, ...(await layers.roots()).map(({ chain }) => chain)])
+      for (let next: string | undefined = first; next !== undefined && !needed.has(next); ) {
+        needed.add(next);
+        next = parents.get(next);
+      }
+    return all.filter(({ chain }) => !needed.has(chain)).reverse();
+  }
+
   return {
     layers,
     unpack: (digest, { signal, onProgress }) =>
@@ -83,20 +97,13 @@ export function openUnpackedImages(
       }),
     config: async (digest) => imageConfig((await read(digest)).config),
     chainOf: async (digest) => (await read(digest)).chain,
+    unused,
     removeUnused: (keep) =>
       inTurn(async () => {
         await layers.tidy();
-        const all = await layers.layers();
-        const parents = new Map(all.map(({ chain, parent }) => [chain, parent]));
-        const needed = new Set<string>();
-        for (const first of [...keep, ...(await layers.roots()).map(({ chain }) => chain)])
-          for (let next: string | undefined = first; next !== undefined && !needed.has(next); ) {
-            needed.add(next);
-            next = parents.get(next);
-          }
-        const unused = all.filter(({ chain }) => !needed.has(chain)).reverse();
-        for (const { chain } of unused) await layers.remove(chain);
-        return unused.map(({ chain }) => chain);
+        const gone = await unused(keep);
+        for (const { chain } of gone) await layers.remove(chain);
+        return gone.map(({ chain }) => chain);
       }),
   };
 }

@@ -9,6 +9,7 @@ beforeAll(async () => {
 }, 900_000);
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
+const MIB = 2 ** 20;
 const SERVER = [
   "echo serving >&2; mkdir -p /srv/www",
   'echo "$(cat /etc/version) $(id -u):$(id -g) $(pwd) $COLOUR $EXTRA" >/srv/www/index.html',
@@ -48,6 +49,17 @@ const datasets = async (i: number, place: string) =>
   (await sh(i, `zfs list -rH -o name,origin,refer tank/ployz/${place} | tail -n +2`))
     .split("\n")
     .filter(Boolean);
+/** In bytes. */
+const space = async (i: number, place: string) =>
+  (await sh(i, `zfs list -rpH -o name,used,refer,origin tank/ployz/${place} | tail -n +2`))
+    .split("\n")
+    .map((line) => line.split("\t"))
+    .map(([name = "", used, refer, origin = "-"]) => ({
+      name,
+      used: Number(used),
+      refer: Number(refer),
+      origin,
+    }));
 const inside = async (script: string) =>
   (await cluster.ctl(1, ["exec", "shop/web", "--", "/bin/sh", "-c", script])).stdout.trim();
 
@@ -92,7 +104,63 @@ it("a new version adds its own layer only, and an instance's files go with it", 
     const origins = layers.map((line) => line.split("\t")[1]);
     expect(new Set(origins).size).toBe(3); // both versions are clones of one layer
     expect(await datasets(i, "roots")).toHaveLength(1);
+    const whole = await space(i, "layers");
+    const base = whole.find(({ origin }) => origin === "-");
+    // What lies in the lowest layer is taken once, and seen in all above it and in the instance.
+    expect(base?.used).toBeGreaterThan(MIB);
+    for (const { name, used, refer } of [...whole, ...(await space(i, "roots"))]) {
+      expect(refer, name).toBeGreaterThanOrEqual(base?.refer ?? 0);
+      if (name !== base?.name) expect(used, name).toBeLessThan(MIB / 2);
+    }
   }
+});
+
+it("an instance's root takes less than 0.1 s beyond its bare clone, and goes with it", async () => {
+  const calls = "/root/zfs-calls";
+  const recorder = `#!/bin/sh
+from=$(date +%s%N); /sbin/zfs.own "$@"; code=$?
+echo "$from $(date +%s%N) $*" >>${calls}
+exit $code
+`;
+  await cluster.lab.sh(
+    1,
+    ["sh", "-c", "mv /sbin/zfs /sbin/zfs.own && cat >/sbin/zfs && chmod 755 /sbin/zfs"],
+    {
+      input: recorder,
+    },
+  );
+  try {
+    const beyond: number[] = [];
+    for (let n = 1; n <= 5; n++) {
+      await sh(1, `rm -f ${calls}`);
+      const own = manifest("v2", 'constraints = { machines = ["m1"] }\n')
+        .replace('"shop"', '"timed"')
+        .replace("www.", "timed.")
+        .replace("replicas = 2", "replicas = 1")
+        .replace('"blue"', `"${n}"`);
+      await cluster.ctl(1, ["deploy", "-f", await cluster.put(1, own)]);
+      const [root = ""] = (await datasets(1, "roots")).flatMap((line) => /roots\/timed\S+/.exec(line) ?? []);
+      const made = (await sh(1, `cat ${calls}`))
+        .split("\n")
+        .map((line) => ({ times: line.split(" ").slice(0, 2).map(Number), line }))
+        .filter(({ line }) => line.includes(root) && !/ destroy /.test(line));
+      const clone = made.find(({ line }) => / clone /.test(line));
+      if (clone === undefined)
+        throw new Error(`no clone of ${root} in ${made.map(({ line }) => line).join("; ")}`);
+      // From the first question about it to the mount's end.
+      const mount = made.find(({ line }) => / mount /.test(line));
+      const took = ([from = 0, to = 0]: readonly number[]) => (to - from) / 1e6;
+      const span = took([made[0]?.times[0] ?? 0, (mount ?? clone).times[1] ?? 0]);
+      beyond.push(Math.round(span - took(clone.times)));
+      expect(await datasets(1, "roots")).toHaveLength(2); // the other service's, and only the newest of this one
+    }
+    console.log(`ms beyond the bare clone: ${beyond.join(", ")}`);
+    expect(Math.min(...beyond)).toBeLessThan(100);
+  } finally {
+    await sh(1, "mv /sbin/zfs.own /sbin/zfs");
+  }
+  await cluster.ctl(1, ["namespace", "rm", "timed", "--yes"]);
+  expect(await datasets(1, "roots")).toHaveLength(1);
 });
 
 it("its instances outlive the daemon, and run again with their files after a power cut", async () => {
@@ -121,6 +189,39 @@ it("an image of another architecture is refused in the plan, naming both", async
   const path = await cluster.put(1, manifest("v2", 'constraints = { arch = "arm64" }\n'));
   const refused = await cluster.ctl(1, ["deploy", "-n", "-f", path], { ok: [3] });
   expect(`${refused.stdout}${refused.stderr}`).toMatch(/is amd64, not arm64/);
+  const own = await cluster.put(1, manifest("v2", 'constraints = { arch = "amd64" }\n'));
+  expect((await cluster.ctl(1, ["deploy", "-n", "-f", own])).exitCode).toBe(0);
+});
+
+it("prune frees the bytes that image status names, layers too", async () => {
+  const usage = async () =>
+    (
+      await cluster.json<{
+        machines: readonly {
+          machine: string;
+          storeBytes: number;
+          layerBytes: number;
+          expiredBytes: number;
+        }[];
+      }>(2, ["image", "status"])
+    ).machines.find(({ machine }) => machine === "m1");
+  await push("unused");
+  await cluster.ctl(2, ["image", "distribute", "shop/web:unused", "--to", "m1,m2"]);
+  await sh(1, "printf '\\n[retention]\\nlast = 1\\ndays = 0\\n' >>/etc/ployz/config.toml");
+  await cluster.ctl(1, ["daemon", "install"]);
+  await push("named"); // a newer one of the name: the other is beyond the retention
+  const before = await usage();
+  expect(before?.expiredBytes).toBeGreaterThan(0);
+  await cluster.ctl(2, ["image", "prune", "--yes"]);
+  const after = await usage();
+  const freed =
+    (before?.storeBytes ?? 0) +
+    (before?.layerBytes ?? 0) -
+    (after?.storeBytes ?? 0) -
+    (after?.layerBytes ?? 0);
+  expect(after?.expiredBytes).toBe(0);
+  // The pool counts blocks that several layers share to one of them.
+  expect(Math.abs(freed - (before?.expiredBytes ?? 0))).toBeLessThan(MIB / 4);
 });
 
 it("nothing of it is left when its namespace is removed", async () => {

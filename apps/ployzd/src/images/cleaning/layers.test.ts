@@ -6,10 +6,11 @@ const chains: Readonly<Record<string, readonly string[]>> = { v1: ["base", "one"
 
 function unpacked(layers: () => Promise<readonly Layer[]>) {
   const kept: ReadonlySet<string>[] = [];
-  const images: Pick<UnpackedImages, "chainOf" | "removeUnused"> & {
+  const images: Pick<UnpackedImages, "chainOf" | "unused" | "removeUnused"> & {
     layers: Pick<UnpackedImages["layers"], "layers">;
   } = {
     chainOf: async (digest) => chains[digest] ?? [],
+    unused: async (keep) => (await layers()).filter(({ chain }) => !keep.has(chain)),
     removeUnused: async (keep) => {
       kept.push(keep);
       return (await layers()).map(({ chain }) => chain).filter((chain) => !keep.has(chain));
@@ -27,6 +28,8 @@ it("layers of the images that stay are kept, and the others counted as freed", a
   ]);
   const layers = unpackedLayers(images, () => {});
   expect(await layers.usedBytes()).toBe(112);
+  expect(await layers.unreferencedBytes(["v2"])).toBe(7);
+  expect(kept).toEqual([]);
   expect(await layers.removeUnreferenced(["v2"])).toBe(7);
   expect(kept).toEqual([new Set(["base", "two"])]);
 });
@@ -35,6 +38,10 @@ it("without their pool nothing of them is removed", async () => {
   const errors: unknown[] = [];
   const { images, kept } = unpacked(async () => Promise.reject(new Error("no pool")));
   const layers = unpackedLayers(images, (error) => errors.push(error));
-  expect([await layers.usedBytes(), await layers.removeUnreferenced([])]).toEqual([0, 0]);
-  expect([kept, errors.length]).toEqual([[], 2]);
+  expect([
+    await layers.usedBytes(),
+    await layers.unreferencedBytes([]),
+    await layers.removeUnreferenced([]),
+  ]).toEqual([0, 0, 0]);
+  expect([kept, errors.length]).toEqual([[], 3]);
 });

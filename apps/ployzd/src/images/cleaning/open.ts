@@ -95,6 +95,9 @@ export function openCleaning(deps: CleaningDeps): Cleaning {
       const expired = asked.filter((one) => one.expired);
       const going = new Set(expired.map(({ digest }) => digest));
       const parts = await store.unneeded(partsBefore(all), going);
+      const staying = (await store.entries())
+        .map(({ digest }) => digest)
+        .filter((digest) => !going.has(digest));
       const inEngine = await onlyGiven(engine, await brought.list());
       const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
       const bundleBytes = sum(content.flatMap(({ kind, sizeBytes }) => (kind === "bundle" ? sizeBytes : [])));
@@ -110,6 +113,7 @@ export function openCleaning(deps: CleaningDeps): Cleaning {
         expiredBytes:
           sum(parts.map(({ size }) => size)) +
           expiredBundles +
+          ((await deps.layers?.unreferencedBytes(staying)) ?? 0) +
           sum(inEngine.flatMap(({ digest, sizeBytes }) => (going.has(digest) ? sizeBytes : []))),
         ...(waitsFor !== undefined && { waitsFor }),
       };
