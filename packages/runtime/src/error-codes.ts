@@ -37,6 +37,7 @@ export const ERRORS = defineErrors({
       right_refused:
         "The machine's configuration does not allow a right that the instance's specification has.",
       user_unknown: "The machine or the image has no such user.",
+      group_unknown: "The machine or the image has no such group.",
       mount_source_missing: "The path to mount does not exist on the machine.",
       stats_unavailable: "The instance has no resource counters.",
       image_pull_failed: "The registry does not provide the image; the message has its answer.",

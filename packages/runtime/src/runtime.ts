@@ -34,6 +34,8 @@ export interface ContainerSettings {
   readonly capDrop?: readonly string[];
   /** Capabilities that root has besides the default ones. */
   readonly capAdd?: readonly string[];
+  /** Further groups of its programs: numbers, or names of the image; of the machine where there is none. */
+  readonly groupAdd?: readonly string[];
   /** Files and folders of the machine by their path in the instance, as the machine allows them. */
   readonly binds?: Readonly<Record<string, { readonly source: string; readonly readOnly?: true }>>;
   /** Devices of the machine, or folders of them, by their path in the instance. */

@@ -7,7 +7,7 @@ import { scalarText } from "./words.ts";
 /** Keys of a service that this reads. */
 export const CONTAINER_KEYS = [
   ...["entrypoint", "working_dir", "stop_signal", "read_only", "shm_size", "tmpfs", "ulimits", "sysctls"],
-  ...["extra_hosts", "cap_drop", "cap_add", "init", "devices"],
+  ...["extra_hosts", "cap_drop", "cap_add", "group_add", "init", "devices"],
 ];
 /** Of a folder in memory that names none; Compose lets it take half of the memory. */
 const TMPFS_SIZE = "256M";
@@ -39,6 +39,7 @@ export function convertContainer(service: Table, at: ComposePath, report: Report
     ...some("extra_hosts", hosts),
     ...(Array.isArray(service.cap_drop) && { cap_drop: capabilities(service.cap_drop) }),
     ...(added !== undefined && { cap_add: added }),
+    ...(Array.isArray(service.group_add) && { group_add: service.group_add.map(scalarText) }),
     ...(service.init !== undefined && { init: service.init }),
     ...some("devices", convertDevices(service.devices, [...at, "devices"], report)),
   };

@@ -23,7 +23,6 @@ export const UNSUPPORTED: Readonly<Record<string, string>> = {
   domainname: "leave it out: names are SERVICE.NAMESPACE.cluster.local",
   extends: "use a YAML anchor",
   external_links: "leave it out: name the service as SERVICE.NAMESPACE.cluster.local",
-  group_add: "leave it out",
   hostname: "leave it out: it is SERVICE-NUMBER",
   ipc: "leave it out",
   isolation: "leave it out",

@@ -93,7 +93,6 @@ volumes: { config: {}, cache: {} }
 `,
     refused: [
       "compose.yaml:5: services.jellyfin.network_mode: is not supported",
-      "compose.yaml:7: services.jellyfin.group_add: is not supported",
       "compose.yaml:9: services.jellyfin.restart: on-failure is not supported",
     ],
   },

@@ -18,7 +18,7 @@ export function checkWorkloadBounds(at: At, spec: ManifestService | ManifestJob)
           invalid([...at, "resources", "pids"], `must be at least ${LIMITS.pids} with a bundle, not ${pids}`),
         ]),
     ...(memory === undefined ? [] : checkSize([...at, "resources", "memory"], memory, LIMITS.memory)),
-    ...checkUser([...at, "user"], spec.user ?? ""),
+    ...checkIds([...at, "user"], spec.user ?? ""),
     ...(spec.entrypoint ?? []).flatMap((word, index) => checkWord([...at, "entrypoint", index], word)),
     ...(spec.command ?? []).flatMap((word, index) => checkWord([...at, "command", index], word)),
     ...Object.entries(spec.env ?? {}).flatMap(([name, value]) =>
@@ -96,7 +96,8 @@ function checkWord(at: At, word: string): readonly Refusal[] {
   return bytes <= LIMITS.word ? [] : [invalid(at, `has ${bytes} bytes; at most ${LIMITS.word} are allowed`)];
 }
 
-function checkUser(at: At, user: string): readonly Refusal[] {
+/** The numbers in `user`, `user:group` or a group. */
+export function checkIds(at: At, user: string): readonly Refusal[] {
   const over = user.split(":").find((id) => /^\d+$/.test(id) && Number(id) > LIMITS.uid);
   return over === undefined ? [] : [invalid(at, `${over} is above ${LIMITS.uid}, the highest id`)];
 }

@@ -118,6 +118,14 @@ export const container = {
         "Further capabilities of root in the instance. `NET_RAW`, `MKNOD` and `AUDIT_WRITE` are free, others need `policy.capabilities` of the machine.",
     }),
   ),
+  group_add: Type.Optional(
+    Type.Array(Type.String({ pattern: patterns.GROUP }), {
+      maxItems: 50,
+      uniqueItems: true,
+      description:
+        'Further groups of the instance\'s programs, such as `["video", "1001"]`: numbers, or names of the image; of the machine where there is none.',
+    }),
+  ),
   binds: Type.Optional(
     table<BindValue>(
       patterns.MOUNT_PATH,

@@ -26,6 +26,7 @@ shm_size = "256M"
 ulimits = { nofile = 1024, core = { soft = 0, hard = 10 } }
 cap_drop = ["SETUID", "CHOWN"]
 cap_add = ["SYS_NICE", "NET_RAW"]
+group_add = ["video", "1001"]
 init = true
 binds = { "/media" = "/srv/media", "/etc/timezone" = { source = "/etc/timezone", read_only = true } }
 devices = { "/dev/ttyS9" = "/dev/serial/by-id/usb-A:1-if00" }
@@ -46,7 +47,7 @@ test("every field has its value in the specification", () => {
       ulimits: { nofile: { soft: 1024, hard: 1024 }, core: { soft: 0, hard: 10 } },
       capDrop: ["CHOWN", "SETUID"],
       capAdd: ["NET_RAW", "SYS_NICE"],
-      init: true,
+      ...{ groupAdd: ["1001", "video"], init: true },
       binds: {
         "/etc/timezone": { source: "/etc/timezone", readOnly: true },
         "/media": { source: "/srv/media" },
@@ -120,6 +121,8 @@ test.each([
   ['devices = { "/dev/fuse" = "/etc/fuse" }', 'services.web.devices."/dev/fuse"'],
   ['devices = { "/fuse" = "/dev/fuse" }', "services.web.devices"],
   ['devices = { "/dev/null" = "/dev/fuse" }', 'services.web.devices."/dev/null": /dev/null belongs to the'],
+  ['group_add = ["a b"]', "services.web.group_add[0]"],
+  ['group_add = ["4294967295"]', "services.web.group_add[0]: 4294967295 is above 2147483647"],
   ['cap_add = ["ALL"]', "services.web.cap_add[0]"],
   ['cap_add = ["CAP_KILL"]', "services.web.cap_add[0]"],
   ['cap_add = ["KILL"]\ncap_drop = ["KILL"]', "services.web.cap_add[0]: KILL is in `cap_drop`, too"],

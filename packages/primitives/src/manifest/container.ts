@@ -4,7 +4,7 @@ import { invalid, type Segment } from "../model/field.ts";
 import { LIMITS } from "../model/limits.ts";
 import { shown } from "../model/names.ts";
 import { mayBeRoot } from "../model/rights.ts";
-import { checkSize } from "./bounds.ts";
+import { checkIds, checkSize } from "./bounds.ts";
 import type { ManifestJob, ManifestService } from "./schema.ts";
 import { formatSize, sizeBytes } from "./units.ts";
 
@@ -28,6 +28,7 @@ export function checkContainer(at: readonly Segment[], spec: Workload): readonly
         : [invalid([...at, "ulimits", name], `soft (${limit.soft}) is above hard (${limit.hard})`)],
     ),
     ...checkCapabilities(at, spec),
+    ...(spec.group_add ?? []).flatMap((group, index) => checkIds([...at, "group_add", index], group)),
   ];
 }
 
@@ -56,10 +57,7 @@ function checkFile(at: readonly Segment[], file: File): readonly Refusal[] {
   if (given.length !== 1) return [invalid(at, "needs exactly one of `text`, `base64`, `path` and `secret`")];
   if (file.path !== undefined)
     return [invalid([...at, "path"], "is read by `ployzctl deploy` only", "put its content into `text`")];
-  const over = (file.owner ?? "").split(":").find((id) => Number(id) > LIMITS.uid);
-  return over === undefined
-    ? []
-    : [invalid([...at, "owner"], `${over} is above ${LIMITS.uid}, the highest id`)];
+  return checkIds([...at, "owner"], file.owner ?? "");
 }
 
 type Committed = Pick<ServiceSpec | JobSpec, "files" | "container">;
@@ -67,7 +65,7 @@ type Committed = Pick<ServiceSpec | JobSpec, "files" | "container">;
 /** Expects checked fields. */
 export function normalContainer(spec: Workload): Committed {
   const { tmpfs, read_only, shm_size, ulimits, cap_drop, cap_add, init, sysctls, extra_hosts } = spec;
-  const { binds, devices } = spec;
+  const { binds, devices, group_add } = spec;
   const container: ContainerSpec = {
     ...(some(tmpfs) && { tmpfs: sorted(tmpfs, (size) => sizeBytes(size) ?? 0) }),
     ...(read_only === true && { readOnly: true }),
@@ -79,6 +77,7 @@ export function normalContainer(spec: Workload): Committed {
     }),
     ...(some(cap_drop) && { capDrop: [...cap_drop].sort() }),
     ...(some(cap_add) && { capAdd: [...cap_add].sort() }),
+    ...(some(group_add) && { groupAdd: [...group_add].sort() }),
     ...(init === true && { init }),
     ...(some(binds) && {
       binds: sorted(binds, (bind) =>
@@ -111,7 +110,7 @@ function normalFile(given: File): FileSpec {
 /** As a manifest says it, defaults left out. */
 export function renderContainer({ files, container = {} }: Committed) {
   const { tmpfs, readOnly, shmBytes, ulimits, capDrop, capAdd, init, sysctls, extraHosts } = container;
-  const { binds, devices } = container;
+  const { binds, devices, groupAdd } = container;
   return {
     ...(files && { files: sorted(files, renderFile) }),
     ...(tmpfs && { tmpfs: sorted(tmpfs, formatSize) }),
@@ -122,6 +121,7 @@ export function renderContainer({ files, container = {} }: Committed) {
     }),
     ...(capDrop && { cap_drop: [...capDrop] }),
     ...(capAdd && { cap_add: [...capAdd] }),
+    ...(groupAdd && { group_add: [...groupAdd] }),
     ...(init && { init }),
     ...(binds && {
       binds: sorted(binds, ({ source, readOnly }) => (readOnly ? { source, read_only: true } : source)),

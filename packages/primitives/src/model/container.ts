@@ -31,6 +31,8 @@ export const ContainerSpec = object({
   capDrop: Type.Optional(list(text())),
   /** Capabilities that root has besides the default ones. */
   capAdd: Type.Optional(list(text())),
+  /** Further groups of the instance's programs: names or numbers. */
+  groupAdd: Type.Optional(list(text())),
   /** Files and folders of the machine, by path. */
   binds: Type.Optional(map(object({ source: text(), readOnly: Type.Optional(Type.Literal(true)) }))),
   /** Devices of the machine, or folders of them, by path below /dev. */

@@ -21,6 +21,7 @@ const OPTIONS = {
 /** Settings of instances, by their names in a manifest. */
 const CONTAINER = {
   capAdd: "cap_add",
+  groupAdd: "group_add",
   init: "init",
   binds: "binds",
   devices: "devices",

@@ -120,6 +120,8 @@ export const DURATION = bounded(12, "[0-9]+(ms|s|m|h)");
 export const SIZE = bounded(16, "[0-9]+[KMGT]");
 
 export const ENV_NAME = bounded(LIMITS.variableName, "(?!__proto__$)[A-Za-z_][A-Za-z0-9_]*");
+/** A name or a number. */
+export const GROUP = bounded(32, "([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})");
 export const USER = bounded(
   65,
   "([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10})(:([a-z_][a-z0-9_-]{0,31}|[0-9]{1,10}))?",
@@ -229,6 +231,7 @@ export const ALLOWED: Readonly<Record<string, string>> = {
   [DURATION]: "a whole number and ms, s, m or h, such as 30s",
   [SIZE]: "a whole number and K, M, G or T, such as 256M",
   [ENV_NAME]: `1 to ${LIMITS.variableName} letters, digits and underscores, not starting with a digit`,
+  [GROUP]: "a group or its number, such as video or 44",
   [USER]: "user, user:group or numeric ids, such as nobody or 1000:1000",
   [IMAGE]: "an image reference such as registry.example.com/team/app:v2 or app@sha256:…, in lower case",
   [BUNDLE_PATH]: "a path such as ./api, without control characters or a leading dash",

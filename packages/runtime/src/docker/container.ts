@@ -64,12 +64,13 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
 }
 
 function hostConfig(container: Omit<ContainerSettings, "capDrop" | "capAdd" | "binds">): Partial<HostConfig> {
-  const { tmpfs, readOnly, shmBytes, ulimits, init, devices, sysctls, extraHosts } = container;
+  const { tmpfs, readOnly, shmBytes, ulimits, groupAdd, init, devices, sysctls, extraHosts } = container;
   const pairs = <T, U>(table: Readonly<Record<string, T>>, convert: (name: string, value: T) => U) =>
     Object.entries(table).map(([name, value]) => convert(name, value));
   return {
     ...(tmpfs && { Tmpfs: Object.fromEntries(pairs(tmpfs, (path, size) => [path, `size=${size}`])) }),
     ...(readOnly && { ReadonlyRootfs: true }),
+    ...(groupAdd && { GroupAdd: [...groupAdd] }),
     ...(init && { Init: true }),
     ...(devices && {
       Devices: pairs(devices, (inside, path) => ({

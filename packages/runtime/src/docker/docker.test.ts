@@ -84,7 +84,12 @@ test("settings of the container are the engine's", () => {
       container: {
         tmpfs: { "/cache": 4096 },
         ...{ readOnly: true, shmBytes: 8192, ulimits: { nofile: { soft: 1, hard: 2 } }, capDrop: ["ALL"] },
-        ...{ capAdd: ["CHOWN", "NET_RAW"], init: true as const, devices: { "/dev/f": "/dev/fuse" } },
+        ...{
+          capAdd: ["CHOWN", "NET_RAW"],
+          init: true as const,
+          groupAdd: ["44"],
+          devices: { "/dev/f": "/dev/fuse" },
+        },
         ...{ sysctls: { "net.core.somaxconn": "7" }, extraHosts: { db: "10.0.0.5" } },
       },
     },
@@ -97,6 +102,7 @@ test("settings of the container are the engine's", () => {
     Mounts: [{ Type: "bind", Source: "/run/ployz/binds/x/0", Target: "/media", ReadOnly: true }],
     Devices: [{ PathOnHost: "/dev/fuse", PathInContainer: "/dev/f", CgroupPermissions: "rw" }],
     Tmpfs: { "/cache": "size=4096" },
+    GroupAdd: ["44"],
     ReadonlyRootfs: true,
     ShmSize: 8192,
     Ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],

@@ -5,7 +5,7 @@ import type { ImageFiles, ImageProgram } from "./images.ts";
 import type { InstancePaths } from "./paths.ts";
 import type { Programs } from "./programs.ts";
 import { bind, networkFiles, type Root } from "./rootfs.ts";
-import { imageUser, type User } from "./users.ts";
+import { imageUser, type User, withGroups } from "./users.ts";
 
 /** The first process of an instance from an image: the machine's, since images have none. /dev is the instance's own. */
 export const IMAGE_INIT = "/dev/tini";
@@ -38,17 +38,19 @@ export async function completeRoot(
   await makeFolder(images, root, "/tmp", 0o1777);
 }
 
-/** By the passwd(5) and group(5) of the copy. @throws PloyzError `user_unknown` */
+/** By the passwd(5) and group(5) of the copy. @throws PloyzError `user_unknown`, `group_unknown` */
 export async function userOf(
   images: Pick<ImageFiles, "within">,
   root: string,
-  spec: Pick<InstanceSpec, "user">,
+  spec: Pick<InstanceSpec, "user" | "container">,
 ): Promise<User> {
   const read = async (path: string) => {
     const file = await images.within(root, path);
     return file === undefined ? "" : readFile(file, "utf8");
   };
-  return imageUser(spec.user ?? "0", await read("/etc/passwd"), await read("/etc/group"));
+  const group = await read("/etc/group");
+  const user = imageUser(spec.user ?? "0", await read("/etc/passwd"), group);
+  return withGroups(user, spec.container?.groupAdd, { group, of: "image" });
 }
 
 async function makeFolder(

@@ -4,7 +4,7 @@ import { IMAGE_INIT, imageRoot } from "./image-root.ts";
 import { signalName, withProgram } from "./images.ts";
 import { instancePaths } from "./paths.ts";
 import { ociSpec } from "./spec.ts";
-import { imageUser } from "./users.ts";
+import { imageUser, withGroups } from "./users.ts";
 
 const spec: InstanceSpec = {
   ...{
@@ -86,4 +86,12 @@ test.each([
 test("a user or group that the image does not have is refused", () => {
   for (const user of ["nobody", "web:staff", "0:wheel", "1:2:3", "4294967295", "1:4294967295"])
     expect(() => imageUser(user, "", "")).toThrow(/no user/);
+});
+
+test("further groups are looked up in the image's own, and an unknown name is refused", () => {
+  const user = { uid: 7, gid: 7, home: "/", groups: [50] };
+  const of = { group: "staff:x:50:web\nvideo:x:44:\n", of: "image" } as const;
+  expect(withGroups(user, ["video", "50", "1001"], of).groups).toEqual([50, 44, 1001]);
+  for (const name of ["audio", "4294967295"])
+    expect(() => withGroups(user, [name], of)).toThrow(`no group "${name}" in the image`);
 });

@@ -24,9 +24,15 @@ export async function resolveUser(user: string): Promise<User> {
 /**
  * Without a user of its own an instance is `nobody`. One that keeps no files is a `nobody` that no other instance is: its number comes
  * from its address, which is unique in the cluster. Files in volumes have to belong to the same number on every machine.
+ * @throws PloyzError `user_unknown`, `group_unknown`
  */
-export async function instanceUser(spec: Pick<InstanceSpec, "user" | "mounts" | "address">): Promise<User> {
-  const user = await resolveUser(spec.user ?? "nobody");
+export async function instanceUser(
+  spec: Pick<InstanceSpec, "user" | "mounts" | "address" | "container">,
+): Promise<User> {
+  const group = await readFile("/etc/group", "utf8");
+  const user = withGroups(await resolveUser(spec.user ?? "nobody"), spec.container?.groupAdd, {
+    ...{ group, of: "machine" },
+  });
   const keepsFiles = spec.mounts.some(({ readOnly }) => readOnly !== true);
   if ((spec.user ?? "nobody") !== "nobody" || keepsFiles) return user;
   const host = spec.address
@@ -89,6 +95,25 @@ export function imageUser(user: string, passwd: string, group: string): User {
     ...{ uid: Number(uid), gid: Number(gid), home: account?.[5] || "/" },
     groups: right === undefined ? groups.filter(member).map((fields) => Number(fields[2])) : [],
   };
+}
+
+/** The user with further groups: numbers, or names by group(5). @throws PloyzError `group_unknown` */
+export function withGroups(
+  user: User,
+  names: readonly string[] = [],
+  { group, of }: { readonly group: string; readonly of: "image" | "machine" },
+): User {
+  const groups = table(group, 3);
+  const added = names.map((name) => {
+    const id = NUMBER.test(name) ? name : groups.find((fields) => fields[0] === name)?.[2];
+    if (id !== undefined && NUMBER.test(id) && Number(id) <= HIGHEST_ID) return Number(id);
+    throw new PloyzError({
+      code: "group_unknown",
+      message: `there is no group ${JSON.stringify(name)} ${of === "image" ? "in the image" : "on this machine"}`,
+      hint: "give its number",
+    });
+  });
+  return { ...user, groups: [...new Set([...user.groups, ...added])] };
 }
 
 const HIGHEST_ID = 2 ** 31 - 1;

@@ -9,7 +9,7 @@ const LOOK = [
   "busybox cat /etc/app.conf; echo; busybox stat -c '%a %u %g' /etc/app.conf /run/secrets/db",
   "busybox cat /run/secrets/db; echo; echo x > /etc/app.conf; echo x > /var/cache/app/x && echo written",
   "busybox stat -f -c '%b %S' /var/cache/app /dev/shm; ulimit -n; busybox cat /proc/sys/net/core/somaxconn",
-  "busybox grep db.internal /etc/hosts; busybox grep CapBnd /proc/self/status; echo looked; exec busybox sleep 100000",
+  "busybox id -G; busybox grep db.internal /etc/hosts; busybox grep CapBnd /proc/self/status; echo looked; exec busybox sleep 100000",
 ].join("; ");
 
 const fields = `files = { "/etc/app.conf" = { path = "app.conf", mode = "0640", owner = "0:50" }, "/run/secrets/db" = { secret = "db", mode = "0400" } }
@@ -19,6 +19,7 @@ ulimits = { nofile = 777 }
 cap_drop = ["ALL"]
 sysctls = { "net.core.somaxconn" = "77" }
 extra_hosts = { "db.internal" = "192.0.2.7" }
+group_add = ["1234"]
 user = "0:50"
 `;
 
@@ -51,6 +52,11 @@ describe.each(runtimesWith(LOOK))("on the runtime of $runtime", ({ docker, progr
     expect(told).toMatch(/CapBnd:\s+0+\n/);
     expect(told).toMatch(/16 4096\n32 4096/);
     expect(told).toContain("looked");
+    const groups = /^(?:0 )?50 1234$/m;
+    expect(told).toMatch(groups);
+    const id = docker ? ["busybox", "id", "-G"] : ["id", "-G"];
+    for (const verb of ["exec", "run"])
+      expect((await cluster.ctl(1, [verb, "prod/web", "--", ...id])).stdout).toMatch(groups);
     const shown = await cluster.ctl(1, ["show", "prod", "--json"]);
     expect(deployed.stdout + shown.stdout).not.toContain("hunter2-in-a-file");
     expect(shown.stdout).not.toContain("listen 80");
