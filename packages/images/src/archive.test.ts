@@ -172,3 +172,14 @@ it("an archive of an OCI layout keeps its manifest's digest", async () => {
   expect(await code(read(cut))).toBe("image_invalid");
   expect(digestOf(oci.manifest)).toBe(oci.digest);
 });
+
+it("an archive without the manifest of an image here is that image", async () => {
+  const layer = Buffer.from("layer");
+  const { manifest, blobs: content } = testImage([layer]);
+  const store = openImageStore(dir);
+  for (const bytes of content.values()) await store.blobs.add(Readable.from([bytes]));
+  const noted = { ...JSON.parse(manifest.toString()), annotations: { "a.builder": "made it" } };
+  const { digest } = await store.blobs.add(Readable.from([Buffer.from(JSON.stringify(noted))]));
+  await store.name(digest, "docker.io/shop/web:v4", "2026-01-01T00:00:00Z");
+  expect((await read(saved([layer]))).image.digest).toBe(digest);
+});
