@@ -6,6 +6,7 @@ import type { Comparison } from "./measure.ts";
 import { markdown } from "./report.ts";
 import type { Suite } from "./suite.ts";
 import { cliSuite } from "./suites/cli.ts";
+import { contextSuite } from "./suites/context.ts";
 import { deploySuite, dockerDeploySuite } from "./suites/deploy.ts";
 import { gatewaySuite } from "./suites/gateway.ts";
 import { instanceSuite } from "./suites/instance.ts";
@@ -17,6 +18,7 @@ import { storeSuite } from "./suites/store.ts";
 const SUITES: Readonly<Record<string, Suite>> = {
   branch: branchSuite,
   cli: cliSuite,
+  context: contextSuite,
   deploy: deploySuite,
   "deploy-docker": dockerDeploySuite,
   gateway: gatewaySuite,
