@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { attackCases } from "./contract/attacks.ts";
 import { type Backend, type Bench, openBench } from "./contract/bench.ts";
 import { execCases } from "./contract/exec.ts";
 import { lifecycleCases } from "./contract/lifecycle.ts";
@@ -33,6 +34,7 @@ export function runtimeContract(name: string, backend: Backend): void {
     networkCases(bench);
     lifecycleCases(bench);
     programCases(bench);
+    attackCases(bench);
     execCases(bench);
     logCases(bench);
   });

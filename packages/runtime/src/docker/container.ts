@@ -1,5 +1,6 @@
 import type { ContainerCreateOptions, ContainerInspectInfo, HostConfig } from "dockerode";
 import type { ContainerSettings, InstanceSpec, InstanceStatus, Mount } from "../runtime.ts";
+import { seccompProfile } from "../seccomp.ts";
 import { DEFAULT_PIDS, instanceIdentity } from "../spec.ts";
 
 export interface ContainerDefaults {
@@ -11,6 +12,7 @@ export interface ContainerDefaults {
   /** Paths of the machine that it has. */
   readonly binds?: readonly Mount[];
   readonly log: { readonly maxBytes: number; readonly maxFiles: number };
+  readonly arch: "amd64" | "arm64";
 }
 
 /** Of Docker's default capabilities, those that an instance has only if it asks for them. */
@@ -20,6 +22,10 @@ const WITHOUT = ["NET_RAW", "MKNOD", "AUDIT_WRITE"];
 export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults): ContainerCreateOptions {
   const { cpus, memoryBytes, pids } = spec.resources ?? {};
   const { capDrop = [], capAdd = [], ...container } = spec.container ?? {};
+  const calls = seccompProfile(
+    defaults.arch,
+    capAdd.map((name) => `CAP_${name}`),
+  );
   return {
     name: spec.id,
     Image: defaults.image,
@@ -55,7 +61,8 @@ export function containerOptions(spec: InstanceSpec, defaults: ContainerDefaults
       CapDrop: [...WITHOUT.filter((name) => !capAdd.includes(name)), ...capDrop],
       ...(capAdd.length > 0 && { CapAdd: [...capAdd] }),
       ...hostConfig(container),
-      SecurityOpt: ["no-new-privileges"],
+      // An engine of an earlier version allows more: io_uring, and sockets to the hypervisor.
+      SecurityOpt: ["no-new-privileges", `seccomp=${JSON.stringify(calls)}`],
     },
     NetworkingConfig: {
       EndpointsConfig: { [defaults.network]: { IPAMConfig: { IPv4Address: spec.address } } },

@@ -59,6 +59,7 @@ test("a restart on purpose only: the policy lets a stopped container stay down o
     labelPrefix: "ployz.",
     network: "ployz0",
     log: { maxBytes: 1, maxFiles: 2 },
+    arch: "amd64",
   });
   expect(options).toMatchObject({
     name: "prod.web.0",
@@ -95,6 +96,7 @@ test("settings of the container are the engine's", () => {
     },
     {
       ...{ image: "i", labelPrefix: "ployz.", network: "ployz0", log: { maxBytes: 1, maxFiles: 2 } },
+      arch: "amd64",
       binds: [{ source: "/run/ployz/binds/x/0", target: "/media", readOnly: true }],
     },
   );

@@ -1,3 +1,4 @@
+import { arch } from "node:os";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type Docker from "dockerode";
@@ -124,7 +125,10 @@ export async function openDockerRuntime(options: DockerRuntimeOptions = {}): Pro
       if ((await info(spec.id)) === undefined)
         await stageBinds(options.bindDir, spec.id, settings, options.forbids);
       await readDevices(spec.id, settings);
-      const defaults = { image, labelPrefix: prefix, network: network().bridge, log, binds };
+      const defaults = {
+        ...{ image, labelPrefix: prefix, network: network().bridge, log, binds },
+        arch: architecture(arch()),
+      };
       // 409: the name is taken; whether by the same instance, is compared below.
       await engineUnless([409], `create ${spec.id}`, () =>
         docker.createContainer(containerOptions(spec, defaults)),

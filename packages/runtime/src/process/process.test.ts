@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { InstanceSpec, LogLine } from "../runtime.ts";
+import { seccompProfile } from "../seccomp.ts";
 import { parseCgroups, settings } from "./cgroup.ts";
 import { parseLine, readLogs } from "./log-files.ts";
 import { type HostFiles, machineRoot, mountsWithin, networkFiles } from "./rootfs.ts";
-import { seccompProfile } from "./seccomp.ts";
 import { type OciInput, ociSpec } from "./spec.ts";
 import { instanceUser, parseUser } from "./users.ts";
 

@@ -1,7 +1,7 @@
 import type { Device } from "../devices.ts";
 import type { InstanceSpec, Mount } from "../runtime.ts";
+import { seccompProfile } from "../seccomp.ts";
 import { bind, mount, type OciMount, type Root } from "./rootfs.ts";
-import { seccompProfile } from "./seccomp.ts";
 import type { User } from "./users.ts";
 
 /** Docker's default set without MKNOD, NET_RAW and AUDIT_WRITE. A user other than root has no capability at all. */

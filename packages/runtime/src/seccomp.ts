@@ -72,7 +72,7 @@ const NEW_NAMESPACES = 0x7e020000;
 const AF_VSOCK = 40;
 const ENOSYS = 38;
 
-/** `linux.seccomp` of the OCI runtime specification 1.0.2. */
+/** `linux.seccomp` of the OCI runtime specification 1.0.2, which an engine takes as a profile too. `capabilities`: those beyond the default set matter. */
 export function seccompProfile(arch: "amd64" | "arm64", capabilities: readonly string[]) {
   const { names, calls } = ARCHITECTURES[arch];
   const more = capabilities.flatMap((name) => WITH_CAPABILITY[name]?.split(" ") ?? []);
