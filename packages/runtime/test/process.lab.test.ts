@@ -239,6 +239,31 @@ describe("process: what a host process needs beyond the contract", () => {
     expect((await readdir(data)).sort()).toContain("up"); // the links were made
   });
 
+  test("a volume's folder that becomes a link while it is mounted leads nowhere", async () => {
+    const canary = await machine.folder("canary");
+    const data = await machine.folder("data");
+    const wal = await machine.folder("wal");
+    await writeFolder(wal, { mark: "of the volume" });
+    const wrote = "echo round >>/data/rounds";
+    const flip = `while :; do ln -s ${canary} /data/wal; rm /data/wal; mkdir /data/wal; ${wrote}; rmdir /data/wal; done 2>/dev/null`;
+    const own = { source: data, target: "/data" };
+    await runtime.create(machine.spec("racer", { command: ["sh", "-c", flip], user: "0", mounts: [own] }));
+    await runtime.start("racer");
+    const rounds = async () => (await readFile(join(data, "rounds"), "utf8").catch(() => "")).length;
+    await waitFor("the first round", async () => (await rounds()) > 0 || undefined, { timeoutMs: 10_000 });
+    const before = await rounds();
+    for (let n = 0; n < 12; n++) {
+      const command = ["sh", "-c", "touch /data/wal/pwned; exec sleep 1000"];
+      const mounts = [own, { source: wal, target: "/data/wal" }];
+      await runtime.create(machine.spec(`victim-${n}`, { command, user: "0", mounts, restart: "no" }));
+      // Where runc finds a link, or no folder any more, the instance does not start.
+      await runtime.start(`victim-${n}`).catch(() => {});
+      await runtime.remove(`victim-${n}`);
+    }
+    expect(await rounds()).toBeGreaterThan(before);
+    expect(await readdir(canary)).toEqual([]);
+  });
+
   test("the least memory of a manifest starts a program with the largest environment", async () => {
     const env = Object.fromEntries(
       Array.from({ length: 31 }, (_, index) => [`V${index}`, "x".repeat(32 * 1024)]),
