@@ -34,7 +34,7 @@ export const UNSUPPORTED: Readonly<Record<string, string>> = {
   mem_reservation: "use deploy.resources.limits.memory",
   mem_swappiness: "leave it out",
   memswap_limit: "leave it out: the limit of memory holds with swap",
-  network_mode: "leave it out: every instance has an address of its own",
+  network_mode: "leave it out: every instance has an address of its own; a port of the machine is mode: host",
   networks:
     "leave it out: services of a namespace reach each other by name; x-ployz.allow_from opens one to others",
   oom_kill_disable: "leave it out",
