@@ -66,6 +66,7 @@ beforeAll(async () => {
       version: "0.0.0",
       storage: pair.a.storage,
       mounts,
+      make: () => expect.fail("the store is not backed up here"),
     },
     ...{
       keys: join(dir, "keys"),

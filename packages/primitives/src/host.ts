@@ -30,5 +30,5 @@ export { commitFault, type Fault, factFault } from "./records/check.ts";
 export { checkedStore, type Unreadable, unlessUnreadable, unreadable } from "./records/store.ts";
 export { isNamed } from "./rollback/target.ts";
 export { nextTick } from "./schedule/cron.ts";
-export { type ScheduleEntry, scheduleEntries } from "./schedule/entries.ts";
+export { allEntries, type ScheduleEntry, scheduleEntries } from "./schedule/entries.ts";
 export { decideTicks, type Ticks, withMissed } from "./schedule/ticks.ts";

@@ -21,6 +21,7 @@ export {
   backupRunKey,
   backupVerifyKey,
   isBackupOf,
+  isOwnBackup,
   type RepositoryAt,
 } from "./model/backup.ts";
 export { type BasicUser, basicUsers } from "./model/basic-users.ts";
@@ -37,6 +38,7 @@ export {
   type RenewalRecord,
   renewalKey,
 } from "./model/certificate.ts";
+export { CLUSTER_BACKUPS, CLUSTER_SCHEDULES, STORE_BACKUP, scheduleTitle } from "./model/cluster-names.ts";
 export type * from "./model/commit.ts";
 export { emptyCommit } from "./model/commit.ts";
 export { type FactKey, type FactName, type FactOf, type FactTypes, factName, isFact } from "./model/facts.ts";
@@ -77,8 +79,8 @@ export {
   SERVER,
 } from "./model/patterns.ts";
 export { type Allowed, forbidden, RIGHTS, type Right } from "./model/rights.ts";
-export type { MissedTick, Schedule, ScheduleRecord, ScheduleRun } from "./model/schedule.ts";
-export { scheduleKey } from "./model/schedule.ts";
+export type { ClusterSchedule, MissedTick, Schedule, ScheduleRecord, ScheduleRun } from "./model/schedule.ts";
+export { clusterScheduleKey, scheduleKey } from "./model/schedule.ts";
 export { isOfNamespace, type SecretRecord, secretKey } from "./model/secret.ts";
 export { standbyKey, standbyOf } from "./model/standby.ts";
 export {

@@ -5,6 +5,7 @@ import type {
   RepositoryDocument,
   RepositoryList,
   RepositoryRow,
+  StoreRestore,
 } from "@ployz/primitives/client";
 import { allBackups } from "@ployz/primitives/host";
 import {
@@ -58,6 +59,28 @@ async function needRepository(member: Member, name: string): Promise<BackupRepos
     message: `there is no repository ${name.slice(0, 63)}`,
     hint: known.length > 0 ? `there are ${known.join(", ")}` : "ployzctl backup repository ls",
   });
+}
+
+/** A restore of the store: from an upload, or from a repository, whose copy is fetched into one. @throws PloyzError. */
+export async function restoreRequest(
+  member: Member,
+  { repository, backup, ...request }: StoreRestore,
+  signal: AbortSignal,
+): Promise<StoreRestore & { readonly id: string }> {
+  const { id } = request;
+  if ((id === undefined) === (repository === undefined))
+    throw new PloyzError({
+      code: "invalid_input",
+      message: "id: either an upload or a repository is needed",
+      details: { field: "id" },
+    });
+  if (id !== undefined) return { ...request, id };
+  const from = { repository: at(await needRepository(member, repository ?? "")), id: backup };
+  const { secrets, authority } = member;
+  return {
+    ...request,
+    ...(await member.backups.fetchStore(from, { secrets, store: authority.backups }, signal)),
+  };
 }
 
 const rowOf = ({ name, url, secret, at, by }: BackupRepository): RepositoryRow => ({

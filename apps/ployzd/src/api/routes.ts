@@ -13,7 +13,7 @@ import { unreadableWarnings } from "../warnings/cluster.ts";
 import { crashWarnings } from "../warnings/crash-loops.ts";
 import { accessAsked, mergedAccess } from "./access-log.ts";
 import { alertRoutes } from "./alerts.ts";
-import { backupRoutes } from "./backups.ts";
+import { backupRoutes, restoreRequest } from "./backups.ts";
 import { certificateRoutes } from "./certificates.ts";
 import { branchDocument, commitDocument, commitHistory, manifestDocument } from "./commits.ts";
 import { daemonStatus } from "./daemon-status.ts";
@@ -209,8 +209,9 @@ export function apiRoutes(daemon: Daemon): ApiRoutes {
       "POST /v1/store/move": async function* ({ body }) {
         yield* daemon.member().authority.move(await body());
       },
-      "POST /v1/store/restore": async function* ({ body }) {
-        yield* daemon.member().authority.restore(await body());
+      "POST /v1/store/restore": async function* ({ body, signal }) {
+        const member = daemon.member();
+        yield* member.authority.restore(await restoreRequest(member, await body(), signal));
       },
       "POST /v1/store/recover": async function* ({ body }) {
         yield* daemon.member().authority.recover(await body());

@@ -1,6 +1,12 @@
 import type { ScheduleDocument, ScheduleList, ScheduleRow } from "@ployz/primitives/client";
-import { nextTick, presentSummary, type ScheduleEntry, scheduleEntries } from "@ployz/primitives/host";
-import { checkLabel, type ScheduleRecord, type ScheduleRun, scheduleKey } from "@ployz/primitives/protocol";
+import { allEntries, nextTick, presentSummary, type ScheduleEntry } from "@ployz/primitives/host";
+import {
+  CLUSTER_SCHEDULES,
+  checkLabel,
+  type ScheduleRecord,
+  type ScheduleRun,
+  scheduleKey,
+} from "@ployz/primitives/protocol";
 import type { Daemon } from "../daemon/daemon.ts";
 import type { Member } from "../daemon/member-parts.ts";
 import { PloyzError } from "../error-codes.ts";
@@ -16,7 +22,8 @@ export function scheduleRoutes(daemon: Daemon): Pick<ApiRoutes["json"], Routes> 
       const member = daemon.member();
       const { namespace } = query;
       const schedules = await scheduleRows(member, namespace);
-      if (namespace !== undefined && schedules.length === 0) needNamespace(member.heads(), namespace);
+      if (namespace !== undefined && namespace !== CLUSTER_SCHEDULES && schedules.length === 0)
+        needNamespace(member.heads(), namespace);
       return { kind: "schedules", schedules };
     },
     "POST /v1/schedules/:ns/:name": async ({ params, body }) => {
@@ -26,15 +33,21 @@ export function scheduleRoutes(daemon: Daemon): Pick<ApiRoutes["json"], Routes> 
   };
 }
 
-const entriesOf = (member: Pick<Member, "heads">): readonly ScheduleEntry[] =>
-  member.heads().flatMap(({ commit }) => scheduleEntries(commit));
+const entriesOf = async ({
+  heads,
+  store,
+}: Pick<Member, "heads" | "store">): Promise<readonly ScheduleEntry[]> =>
+  allEntries(
+    heads().map(({ commit }) => commit),
+    (await store.facts.list("cluster-schedule")).map(({ value }) => value),
+  );
 
 /** Every schedule, with the state of its last operation. */
 export async function scheduleRows(
   member: Pick<Member, "heads" | "store">,
   namespace?: string,
 ): Promise<readonly ScheduleRow[]> {
-  const entries = entriesOf(member).filter(
+  const entries = (await entriesOf(member)).filter(
     (entry) => namespace === undefined || entry.namespace === namespace,
   );
   if (entries.length === 0) return [];
@@ -92,12 +105,12 @@ async function setPaused(
   name: string,
   { paused, by }: { readonly paused: boolean; readonly by: string },
 ): Promise<ScheduleDocument> {
-  const problem = checkLabel("namespace", namespace);
+  const problem = namespace === CLUSTER_SCHEDULES ? undefined : checkLabel("namespace", namespace);
   if (problem !== undefined) throw new PloyzError(problem);
-  const entries = entriesOf(member).filter((entry) => entry.namespace === namespace);
+  const entries = (await entriesOf(member)).filter((entry) => entry.namespace === namespace);
   const entry = entries.find((one) => one.name === name);
   if (entry === undefined) {
-    needNamespace(member.heads(), namespace);
+    if (namespace !== CLUSTER_SCHEDULES) needNamespace(member.heads(), namespace);
     throw noSchedule(
       namespace,
       name,
@@ -122,6 +135,6 @@ async function setPaused(
 const noSchedule = (namespace: string, name: string, known: readonly string[]) =>
   new PloyzError({
     code: "no_such_schedule",
-    message: `${namespace} has no schedule ${name}`,
+    message: `${namespace === CLUSTER_SCHEDULES ? "the cluster" : namespace} has no schedule ${name}`,
     hint: known.length > 0 ? `it has ${known.join(", ")}` : "list them: ployzctl schedule ls",
   });

@@ -73,6 +73,7 @@ test("names that are no UTF-8 are walked, and compared as restic lists them", as
   ].map((one) => ({ struct_type: "node", uid, gid, ...one }));
   const restic = (lines: readonly string[]): Restic => ({
     run: () => expect.fail("nothing else runs"),
+    password: "",
     async follow(_args, { line }) {
       for (const text of lines) line?.(text);
     },

@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { errorBody } from "@ployz/errors";
 import { renderManifest } from "@ployz/primitives";
 import { backupPage, shaped } from "@ployz/primitives/host";
-import { type Backup, BackupContent, type Commands, type Store } from "@ployz/primitives/protocol";
+import {
+  type Backup,
+  BackupContent,
+  CLUSTER_BACKUPS,
+  type Commands,
+  type Store,
+} from "@ployz/primitives/protocol";
 import type { Runtime } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import type { Handlers } from "../participant/handlers.ts";
@@ -17,12 +23,12 @@ import { compareBackup } from "./compare.ts";
 import { checkAll, forget, whenFree } from "./forget.ts";
 import { runHook } from "./hook.ts";
 import { type Restic, type ResticDeps, resticVersion, withRestic } from "./restic.ts";
-import { backupsIn, tagsOf } from "./tags.ts";
+import { listed, messageOf, type Progress, type Summary } from "./snapshots.ts";
+import { type StoreBackupDeps, takeStore } from "./store.ts";
+import { tagsOf } from "./tags.ts";
 
-export interface BackupDeps extends ResticDeps {
-  readonly self: string;
+export interface BackupDeps extends ResticDeps, StoreBackupDeps {
   readonly runtime: Pick<Runtime, "exec">;
-  readonly cluster: { readonly name: string; readonly id: string };
   readonly version: string;
   readonly store: Pick<Store, "facts" | "commits">;
   readonly storage: { ready(): Promise<Pool> };
@@ -32,8 +38,6 @@ export interface BackupDeps extends ResticDeps {
 
 export type BackupHandlers = Pick<Handlers, Extract<keyof Commands, `backup.${string}`>>;
 type Take = Commands["backup.take"];
-type Progress = { done: number; total?: number } | { waiting: true };
-
 const QUICK = 60_000;
 const LOOK = 40_000;
 /** Between two looks at how much a restore has written: restic 0.14 does not say. */
@@ -83,6 +87,7 @@ export function backupHandlers(deps: BackupDeps): BackupHandlers {
           one.id.startsWith(id),
         );
         if (backup === undefined || more.length > 0) return null;
+        if (backup.namespace === CLUSTER_BACKUPS) throw ofTheStore(backup);
         const text = await restic.run(["dump", "--no-lock", backup.id, `/${DESCRIPTION}`], {
           signal,
           timeoutMs: QUICK,
@@ -93,6 +98,8 @@ export function backupHandlers(deps: BackupDeps): BackupHandlers {
       alone(args.id, signal, (stop) =>
         withRestic(deps, args.repository, (restic) => take(deps, restic, args, stop, progress)),
       ),
+    "backup.store": (args, { signal, progress }) =>
+      withRestic(deps, args.repository, (restic) => takeStore(deps, restic, args, { signal, progress })),
     "backup.hook": (args, { signal }) => runHook(deps.runtime, args, signal),
     "backup.forget": ({ repository, backups }, { signal, progress }) =>
       withRestic(deps, repository, (restic) =>
@@ -119,19 +126,6 @@ export function backupHandlers(deps: BackupDeps): BackupHandlers {
     "backup.check": ({ repository }, { signal, progress }) =>
       withRestic(deps, repository, (restic) => checkAll(restic, signal, () => progress({}))),
   };
-}
-
-async function listed(
-  restic: Restic,
-  repository: string,
-  tags: readonly string[],
-  signal: AbortSignal,
-): Promise<readonly Backup[]> {
-  const filter = tags.length === 0 ? [] : ["--tag", tags.join(",")];
-  return backupsIn(
-    await restic.run(["snapshots", "--json", "--no-lock", ...filter], { signal, timeoutMs: QUICK }),
-    repository,
-  );
 }
 
 async function take(
@@ -195,22 +189,6 @@ async function take(
     };
   } finally {
     await dropClone(pool, id, deps.mounts);
-  }
-}
-
-type Summary = Readonly<{
-  message_type?: string;
-  bytes_done?: number;
-  total_bytes?: number;
-  total_bytes_processed?: number;
-  data_added?: number;
-}>;
-
-function messageOf(text: string): Summary | undefined {
-  try {
-    return JSON.parse(text) as Summary;
-  } catch {
-    return undefined; // a line for people
   }
 }
 
@@ -282,3 +260,10 @@ async function restore(
     clearInterval(watch);
   }
 }
+
+const ofTheStore = ({ id, repository }: Backup) =>
+  new PloyzError({
+    code: "no_such_backup",
+    message: `${id.slice(0, 8)} is a backup of the store, not of a volume`,
+    hint: `ployzctl store restore --repository ${repository} --backup ${id.slice(0, 8)}`,
+  });

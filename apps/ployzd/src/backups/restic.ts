@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { findProgram, run, spawnStream } from "@ployz/exec";
 import { type RepositoryAt, type SecretRef, type Store, secretKey } from "@ployz/primitives/protocol";
 import { PloyzError } from "../error-codes.ts";
@@ -21,12 +23,23 @@ export interface ResticDeps {
 
 /** restic on one repository: restic(1). */
 export interface Restic {
+  /** Of the repository. */
+  readonly password: string;
   /** Its output. @throws PloyzError, one code for each way to fail. */
   run(args: readonly string[], options: { signal: AbortSignal; timeoutMs?: number }): Promise<string>;
-  /** A run that may take long. `line`: each line of output; the run ends with the error that it throws. */
+  /**
+   * A run that may take long. `line`: each line of output; the run ends with the error that it throws. `input`: its stdin. `read`: takes
+   * its output as it is, instead of lines.
+   */
   follow(
     args: readonly string[],
-    options: { signal: AbortSignal; cwd?: string; line?(text: string): void },
+    options: {
+      signal: AbortSignal;
+      cwd?: string;
+      line?(text: string): void;
+      input?: Readable;
+      read?(output: Readable): Promise<unknown>;
+    },
   ): Promise<void>;
 }
 
@@ -93,8 +106,14 @@ function resticOn(
   { env: secret, hidden }: Access,
   fixed: readonly string[],
 ): Restic {
-  const env = { ...secret, RESTIC_CACHE_DIR: cache, RESTIC_PROGRESS_FPS: "1", TZ: "UTC" };
+  const env: Readonly<Record<string, string>> = {
+    ...secret,
+    RESTIC_CACHE_DIR: cache,
+    RESTIC_PROGRESS_FPS: "1",
+    TZ: "UTC",
+  };
   return {
+    password: env.RESTIC_PASSWORD ?? "",
     async run(args, { signal, timeoutMs = MINUTE }) {
       try {
         const options = { env, redact: hidden, timeoutMs, signal };
@@ -103,7 +122,7 @@ function resticOn(
         throw failureOf(error, repository);
       }
     },
-    async follow(args, { signal, cwd, line }) {
+    async follow(args, { signal, cwd, line, input, read: take }) {
       signal.throwIfAborted();
       const program = spawnStream("restic", [...fixed, ...args], {
         ...{ env, redact: hidden },
@@ -116,24 +135,33 @@ function resticOn(
       };
       signal.addEventListener("abort", stop, { once: true });
       // At once: a program that ends early takes its streams with it.
-      const lines = createInterface({ input: program.stdout });
       const unread: unknown[] = [];
-      lines.on("line", (text) => {
-        try {
-          if (unread.length === 0) line?.(text);
-        } catch (error) {
-          unread.push(error);
-          stop();
-        }
-      });
-      const read = once(lines, "close");
+      const vain = (error: unknown) => {
+        unread.push(error);
+        stop();
+      };
+      const read =
+        take === undefined
+          ? eachLine(program.stdout, (text) => {
+              try {
+                if (unread.length === 0) line?.(text);
+              } catch (error) {
+                vain(error);
+              }
+            })
+          : take(program.stdout).catch(vain);
       let left = VAIN_TRIES;
       createInterface({ input: program.stderr }).on("line", (text) => {
         if (isVain(text) && --left === 0) stop();
       });
       const forget = await leftovers.note(program.pid);
       try {
-        program.stdin.end();
+        if (input === undefined) program.stdin.end();
+        // A program that ends early says why by itself.
+        else
+          pipeline(input, program.stdin).catch(
+            (error: NodeJS.ErrnoException) => error.code === "EPIPE" || vain(error),
+          );
         await program.done;
         await read;
         for (const error of unread) throw error;
@@ -148,3 +176,6 @@ function resticOn(
     },
   };
 }
+
+const eachLine = (input: Readable, line: (text: string) => void): Promise<unknown> =>
+  once(createInterface({ input }).on("line", line), "close");

@@ -8,6 +8,7 @@ import type {
   OperationRequest,
   Store,
 } from "@ployz/primitives/protocol";
+import type { Backups } from "../backups/open.ts";
 import type { Inviter } from "../invites/open.ts";
 import type { Membership } from "../mesh/membership.ts";
 import type { Substrate } from "../mesh/substrate.ts";
@@ -39,6 +40,7 @@ export interface Member {
   readonly inviter: Inviter;
   readonly tokens: TokenFacts;
   readonly authority: StoreAuthority;
+  readonly backups: Pick<Backups, "fetchStore">;
   readonly secrets: SecretKeeper;
   readonly streams: Streams;
   readonly runs: ClusterRuns;

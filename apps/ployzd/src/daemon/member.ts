@@ -236,7 +236,7 @@ export async function openMember(
       ...imageParts({ substrate, store, bundles, secrets, mirror, config, paths, log, signal: stop.signal }),
     }),
     ...instances,
-    ...{ ...gatewayHandlers(paths.gatewaySocket), ...backups.handlers(secrets) },
+    ...{ ...gatewayHandlers(paths.gatewaySocket), ...backups.handlers(secrets, authority.backups) },
     ...certificateHandlers({
       ...{ self: self.id, store, machines, secrets, kept, config, gatewaySocket: paths.gatewaySocket },
       members: () => follower.known().machines,
@@ -271,7 +271,7 @@ export async function openMember(
   });
   return {
     ...{ substrate, store, machines, runner, bundles, uploads, fetch, inviter, tokens },
-    ...{ authority, secrets, streams, runs, upkeep, audit, heads },
+    ...{ authority, backups, secrets, streams, runs, upkeep, audit, heads },
     ...{ membership: follower.known, storeConnected, metrics: measured.state, removed: follower.removed },
     ...(shipper && { shipping: shipper.state }),
     run: operationsAsked({

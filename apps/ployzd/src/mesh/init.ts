@@ -20,7 +20,8 @@ export async function initMesh(around: Surroundings, request: MeshInit): Promise
   const { paths, config } = around;
   const present = await readMembership(paths.membership);
   if (present !== undefined) {
-    if (present.cluster.name === request.name) return present;
+    const same = request.id === undefined || request.id === present.cluster.id;
+    if (present.cluster.name === request.name && same) return present;
     throw new PloyzError({
       code: "already_member",
       message: `this machine is a member of ${present.cluster.name}`,
@@ -66,7 +67,7 @@ async function plan(
   const identity = await ensureIdentity(paths);
   const cluster: ClusterRecord = {
     name: request.name,
-    id: `${request.name}-${randomBytes(4).toString("hex")}`,
+    id: request.id ?? `${request.name}-${randomBytes(4).toString("hex")}`,
     clusterCidr,
     subnetPrefixLength,
     generation: 1,

@@ -9,6 +9,13 @@ const shape = shaped(BODIES["POST /v1/mesh/init"]);
 export function checkedInit(document: unknown): MeshInit {
   const init = shape(document);
   if (init.clusterCidr !== undefined) checkCidr(init.clusterCidr);
+  if (init.id !== undefined && init.id.slice(0, -"-7bd6c7c8".length) !== init.name)
+    throw new PloyzError({
+      code: "invalid_input",
+      message: `id: ${init.id} is not of a cluster called ${init.name}`,
+      hint: "give the cluster the name that it had",
+      details: { field: "id" },
+    });
   return init;
 }
 

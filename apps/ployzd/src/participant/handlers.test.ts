@@ -69,6 +69,7 @@ const CHANGES: Readonly<Record<keyof Commands, boolean>> = {
   "backup.read": false,
   "backup.open": true,
   "backup.take": true,
+  "backup.store": true,
   "backup.forget": true,
   "backup.hook": true,
   "backup.drop": true,

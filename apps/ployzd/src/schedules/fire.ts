@@ -8,6 +8,7 @@ import {
   type ScheduleRun,
   type Store,
   scheduleKey,
+  scheduleTitle,
 } from "@ployz/primitives/protocol";
 import { claimOf, type Ended, isAhead, isOpen, isPast } from "./claims.ts";
 import type { ClockVerdict } from "./clocks.ts";
@@ -52,7 +53,7 @@ async function runTick(entry: ScheduleEntry, tick: string, deps: FireDeps): Prom
   const request: OperationRequest = {
     ...entry.asked(tick),
     mode: "apply",
-    by: `schedule ${entry.namespace}/${entry.name}`,
+    by: `schedule ${scheduleTitle(entry)}`,
   };
   let operation: string | undefined;
   // One after the other, beside the operation: it does not wait for a store that is away.

@@ -46,7 +46,8 @@ function daemons(names: readonly string[], ends = () => Promise.resolve()) {
   } as typeof store.facts;
   const ran: { readonly by: string; readonly tick: string }[] = [];
   const mirror = {
-    facts: () => [...entries.values()],
+    facts: (name: string) =>
+      [...entries].flatMap(([key, entry]) => (key.startsWith(`${name}.`) ? [entry] : [])),
     onChange(listener: Listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

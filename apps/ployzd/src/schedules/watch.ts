@@ -1,6 +1,12 @@
 import { errorBody } from "@ployz/errors";
-import { type ScheduleEntry, scheduleEntries } from "@ployz/primitives/host";
-import { type Commit, type ScheduleRecord, scheduleKey } from "@ployz/primitives/protocol";
+import { allEntries, type ScheduleEntry } from "@ployz/primitives/host";
+import {
+  CLUSTER_SCHEDULES,
+  type ClusterSchedule,
+  type Commit,
+  type ScheduleRecord,
+  scheduleKey,
+} from "@ployz/primitives/protocol";
 import type { Logger } from "pino";
 import { headOrUnreadable, type Records } from "../state/records.ts";
 import { waitFor } from "./claims.ts";
@@ -32,7 +38,11 @@ export function watchSchedules(deps: WatchDeps): void {
 
   const records = () =>
     new Map(mirror.facts("schedule").map(({ key, value }) => [key as string, value as ScheduleRecord]));
-  const entries = () => deps.heads().flatMap(scheduleEntries);
+  const entries = () =>
+    allEntries(
+      deps.heads(),
+      mirror.facts("cluster-schedule").map(({ value }) => value as ClusterSchedule),
+    );
 
   function arm(): void {
     clearTimeout(timer);
@@ -85,17 +95,27 @@ export function watchSchedules(deps: WatchDeps): void {
     const orphans = mirror
       .facts("schedule")
       .filter(({ key, value }) => !wanted.has(key) && now() - Date.parse(value.decided) > ORPHAN_MS);
+    if (orphans.length === 0) return;
+    const own = (await deps.store.facts.list("cluster-schedule")).map(({ value }) => value);
     for (const { key, revision } of orphans) {
-      const head = await headOrUnreadable(deps.store, key.split(".")[1] ?? "");
-      if (head === "unreadable" || (head !== undefined && keysOf(scheduleEntries(head)).has(key))) continue;
+      const namespace = key.split(".")[1] ?? CLUSTER_SCHEDULES;
+      const head =
+        namespace === CLUSTER_SCHEDULES ? undefined : await headOrUnreadable(deps.store, namespace);
+      if (head === "unreadable" || keysOf(allEntries(head === undefined ? [] : [head], own)).has(key))
+        continue;
       await deps.store.facts.remove(key as `schedule.${string}`, revision);
     }
   }
 
   const forget = mirror.onChange((change) => {
     if (change.type === "fact" && held.delete(change.key)) retryAt.delete(change.key);
-    if (change.type === "head") tidy().catch(failed("schedule"));
-    if (change.type !== "applied" && (change.type !== "fact" || change.key.startsWith("schedule."))) arm();
+    const planned = change.type === "fact" && change.key.startsWith("cluster-schedule.");
+    if (change.type === "head" || planned) tidy().catch(failed("schedule"));
+    if (
+      change.type !== "applied" &&
+      (change.type !== "fact" || planned || change.key.startsWith("schedule."))
+    )
+      arm();
   });
   arm();
   signal.addEventListener(

@@ -13,7 +13,8 @@ export interface Backups {
   /** Receives an operator's file; resolves with its id here. */
   take(source: Readable): Promise<string>;
   uploaded(id: string): string;
-  clear(): Promise<void>;
+  /** Removes an upload, whether it was used or not. */
+  drop(id: string): Promise<void>;
 }
 
 const UPLOAD = /^[0-9]{1,16}$/;
@@ -26,7 +27,11 @@ export function openBackups(options: {
 }): Backups {
   const { dir } = options;
   let made = 0;
+  let tidied: Promise<void> | undefined;
   const fresh = async () => {
+    // What an earlier daemon has left.
+    tidied ??= rm(dir, { recursive: true, force: true });
+    await tidied;
     await mkdir(dir, { recursive: true, mode: 0o700 });
     made += 1;
     return `${Date.now()}${made}`;
@@ -75,6 +80,6 @@ export function openBackups(options: {
       return id;
     },
     uploaded,
-    clear: () => rm(dir, { recursive: true, force: true }),
+    drop: (id) => rm(uploaded(id), { force: true }),
   };
 }

@@ -27,7 +27,7 @@ export interface StoreAuthority {
   /** Members whose daemon answers. */
   answering(): Promise<readonly string[]>;
   move(request: StoreMove): AsyncIterable<StoreEvent>;
-  restore(request: StoreRestore): AsyncIterable<StoreEvent>;
+  restore(request: StoreRestore & { readonly id: string }): AsyncIterable<StoreEvent>;
   recover(request: StoreRecover): AsyncIterable<StoreEvent>;
   readonly backups: Backups;
   /** The re-founding that this daemon runs. */
@@ -107,7 +107,7 @@ export function openStoreAuthority(
         try {
           return await restoreBackup(full, { ...request, file: backups.uploaded(request.id) }, on);
         } finally {
-          if (request.preview !== true) await backups.clear();
+          await backups.drop(request.id);
         }
       }),
     recover: (request) => run(request.preview === true, (on) => recoverStore(full, request, on)),

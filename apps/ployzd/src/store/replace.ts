@@ -51,7 +51,7 @@ export async function restoreBackup(
     throw new PloyzError({
       code: "backup_other_cluster",
       message: `the backup belongs to cluster ${backup.manifest.cluster}, not to ${deps.cluster}`,
-      hint: "use a backup of this cluster",
+      hint: "use a backup of this cluster; if that one is lost, found it again on a new machine: ployzctl mesh init NAME --id ID",
     });
   const seen = await settled(deps, request.preview === true, emit);
   if (seen.serving === undefined) throw noStore(seen);

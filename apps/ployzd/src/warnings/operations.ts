@@ -1,5 +1,5 @@
 import type { ScheduleRow } from "@ployz/primitives/client";
-import type { OperationSummary } from "@ployz/primitives/protocol";
+import { type OperationSummary, scheduleTitle } from "@ployz/primitives/protocol";
 import { type Warning, warning } from "./codes.ts";
 
 /** A failure this long ago is history. */
@@ -66,8 +66,8 @@ const isFailed = (run: ScheduleRow["last"], primitive: string): boolean =>
   (run?.state === "refused" && run.error?.code !== "scope_busy" && primitive !== STANDBY);
 
 function scheduleWarnings(row: ScheduleRow): readonly Warning[] {
-  const { namespace, name, primitive, last, missed, paused } = row;
-  const what = `${namespace}/${name}`;
+  const { primitive, last, missed, paused } = row;
+  const what = scheduleTitle(row);
   const hint = `see its runs: ployzctl schedule show ${what}`;
   const newest = missed.at(-1);
   const found: Warning[] = [];

@@ -6,6 +6,7 @@ import type { ChangeKinds } from "../change/steps/kinds.ts";
 import type { Primitive, PrimitivePorts, Refusal } from "../engine/types.ts";
 import { checkKeep } from "../manifest/schedule.ts";
 import { type Backup, backupPruneKey, type RepositoryAt } from "../model/backup.ts";
+import { ulidTime } from "../model/ids.ts";
 import type { Json } from "../model/json.ts";
 import type { KeepRule } from "../model/schedule.ts";
 import { expiredOf } from "../schedule/keep.ts";
@@ -92,6 +93,19 @@ export function expiredBackups(all: readonly Backup[], keep: KeepRule): readonly
     ),
   );
   return all.filter(({ id }) => expired.has(id));
+}
+
+/** Those of one volume that a rule does not keep once a new one is there: the newest, whatever the clocks of the machines that made the others. Pure. */
+export function expiredWithNew(
+  operation: string,
+  own: readonly Backup[],
+  keep: KeepRule | undefined,
+): readonly Backup[] {
+  const [like] = own;
+  if (keep === undefined || like === undefined) return [];
+  const newest = own.reduce((latest, one) => Math.max(latest, Date.parse(one.at)), ulidTime(operation));
+  const all = [...own, { ...like, id: "new", at: new Date(newest).toISOString() }];
+  return expiredBackups(all, keep).filter(({ id }) => id !== "new");
 }
 
 export const forgetStep = ({

@@ -26,20 +26,28 @@ export const backupRepositoryRm: Primitive<
   parse: inputParser(Input),
   scope: ({ name }) => [`backup-repository.${name}`],
   async observe({ name }, { store }) {
-    const [facts, heads] = await Promise.all([store.facts.list("backup-repository"), store.commits.heads()]);
+    const [facts, heads, schedules] = await Promise.all([
+      store.facts.list("backup-repository"),
+      store.commits.heads(),
+      store.facts.list("cluster-schedule"),
+    ]);
+    const ofStore = schedules.some(({ value }) => value.removed !== true && value.repository === name);
     const own = facts.find(({ key }) => key === repositoryKey(name));
     return {
       ...(own !== undefined && { present: own.value }),
       revision: own?.revision ?? 0,
-      users: heads
-        .flatMap(({ value: { namespace, volumes, removed } }) =>
-          removed
-            ? []
-            : volumes.flatMap((volume) =>
-                volume.spec.backup?.repository === name ? [`${namespace}/${volume.name}`] : [],
-              ),
-        )
-        .sort(),
+      users: [
+        ...heads
+          .flatMap(({ value: { namespace, volumes, removed } }) =>
+            removed
+              ? []
+              : volumes.flatMap((volume) =>
+                  volume.spec.backup?.repository === name ? [`${namespace}/${volume.name}`] : [],
+                ),
+          )
+          .sort(),
+        ...(ofStore ? ["the store"] : []),
+      ],
       known: facts.flatMap(({ value }) => (value.removed === true ? [] : [value.name])),
     };
   },

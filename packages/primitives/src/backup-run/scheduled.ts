@@ -1,13 +1,12 @@
-import { expiredBackups, forgetStep } from "../backup-prune/index.ts";
+import { expiredWithNew, forgetStep } from "../backup-prune/index.ts";
 import type { FoundBackups } from "../backups/list.ts";
 import { liveHead } from "../change/decide/as-it-is.ts";
 import type { ChangeFacts } from "../change/observe/facts.ts";
 import type { ChangeKinds } from "../change/steps/kinds.ts";
 import { hashJson } from "../engine/canonical.ts";
 import type { PlannedStep } from "../engine/types.ts";
-import type { Backup, BackupRuns, RepositoryAt } from "../model/backup.ts";
+import type { BackupRuns, RepositoryAt } from "../model/backup.ts";
 import type { Volume } from "../model/commit.ts";
-import { ulidTime } from "../model/ids.ts";
 import type { BackupRunInput } from "./input.ts";
 
 /** The volumes that are backed up: by a schedule, with those that have the same one, so that they are of one instant. Pure. */
@@ -37,15 +36,13 @@ export function expiredAfter(
 } {
   if (found === undefined) return { steps: [], warnings: [] };
   if ("refusal" in found) return { steps: [], warnings: [`older backups stay: ${found.refusal.message}`] };
-  // The newest, whatever the clock of the machine that made the others.
-  const times = [ulidTime(operation), ...found.backups.map((one) => Date.parse(one.at))];
-  const at = new Date(times.reduce((one, other) => Math.max(one, other))).toISOString();
-  const gone = volumes.flatMap(({ name, spec: { backup } }): readonly Backup[] => {
-    const own = found.backups.filter(({ volume }) => volume === name);
-    const [like] = own;
-    if (backup?.keep === undefined || like === undefined) return [];
-    return expiredBackups([...own, { ...like, id: "new", at }], backup.keep).filter(({ id }) => id !== "new");
-  });
+  const gone = volumes.flatMap(({ name, spec: { backup } }) =>
+    expiredWithNew(
+      operation,
+      found.backups.filter(({ volume }) => volume === name),
+      backup?.keep,
+    ),
+  );
   const { machine } = found;
   return {
     steps: gone.length === 0 ? [] : [forgetStep({ machine, namespace, repository, gone })],

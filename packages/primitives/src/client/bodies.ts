@@ -89,6 +89,12 @@ export const OperationBody = Type.Object({
 export const BODIES = {
   "POST /v1/mesh/init": closed({
     name: label("the cluster's name"),
+    id: Type.Optional(
+      Type.String({
+        pattern: "^[a-z][a-z0-9-]{0,62}-[0-9a-f]{8}$",
+        description: "the id of a lost cluster of the name, such as acme-7bd6c7c8",
+      }),
+    ),
     machine: Type.Optional(label("this machine's name")),
     // Whether it is a network that machines can have is checked by the daemon, with the flag in its hint.
     clusterCidr: Type.Optional(Type.String({ maxLength: 64 })),
@@ -174,7 +180,13 @@ export const BODIES = {
     preview: flag,
   }),
   "POST /v1/store/restore": closed({
-    id: Type.String({ description: "of the upload" }),
+    id: Type.Optional(Type.String({ description: "of the upload" })),
+    repository: Type.Optional(
+      Type.String({ pattern: patterns.NAME, maxLength: 63, description: "instead: read it from there" }),
+    ),
+    backup: Type.Optional(
+      Type.String({ pattern: "^[0-9a-f]{8,64}$", description: "which one; default: the newest" }),
+    ),
     passphrase,
     overwrite: flag,
     preview: flag,

@@ -4,6 +4,7 @@
  * @module
  */
 export type { KernelErrorCode } from "../error-codes.ts";
+export { backupTitle, CLUSTER_SCHEDULES, scheduleTitle } from "../model/cluster-names.ts";
 export { didYouMean } from "../model/did-you-mean.ts";
 export type * from "../model/operation.ts";
 export { decodeToken, MAX_TOKEN, TOKEN_PROTOCOL, type TokenText } from "../model/token-text.ts";

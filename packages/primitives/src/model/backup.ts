@@ -123,6 +123,16 @@ export const isOwnBackup = (
   own: { readonly name: string; readonly id: string },
 ): boolean => (clusterId === undefined ? cluster === own.name : clusterId === own.id);
 
+/** The last backup of the store, as the fact `store-backup.cluster`. */
+export const StoreBackup = object({
+  ...done,
+  backup: text(),
+  repository: text(),
+  machine: text(),
+  bytes: count(),
+  addedBytes: count(),
+});
+
 /** What goes with the data. */
 export const BackupContent = object({
   v: Type.Literal(1),

@@ -1,11 +1,11 @@
 import Type, { type Static } from "typebox";
 import { AlertRecord, AlertState } from "./alert.ts";
-import { BackupRepository, BackupRuns, BackupVerified } from "./backup.ts";
+import { BackupRepository, BackupRuns, BackupVerified, StoreBackup } from "./backup.ts";
 import { Candidates } from "./candidates.ts";
 import { AcmeRecord, CertificateRecord, RenewalRecord } from "./certificate.ts";
 import { Invite } from "./invite.ts";
 import { ClusterRecord, MachineRecord, RemovedMachine, SubnetRecord } from "./machine.ts";
-import { ScheduleRecord } from "./schedule.ts";
+import { ClusterSchedule, ScheduleRecord } from "./schedule.ts";
 import { count, json, list, object, text } from "./schema.ts";
 import { SecretRecord } from "./secret.ts";
 import { StandbyRecord } from "./standby.ts";
@@ -53,6 +53,7 @@ export const FACTS = {
   "volume-snapshot": SnapshotRecord,
   /** What has become of a schedule's ticks. */
   schedule: ScheduleRecord,
+  "cluster-schedule": ClusterSchedule,
   /** The last run of a job by itself that succeeded, under `job-run.<namespace>.<job>`. */
   "job-run": object({ ...done, machine: text(), tick: Type.Optional(text()) }),
   /** The last scheduled snapshot of a volume, under `volume-keep.<namespace>.<volume>`. */
@@ -67,6 +68,8 @@ export const FACTS = {
   "backup-verify": BackupVerified,
   /** The last `backup prune` of a namespace. */
   "backup-prune": object(done),
+  /** The last backup of the store. */
+  "store-backup": StoreBackup,
   /** A job that runs by itself, under `running.<namespace>.<job>`. */
   running: Candidates,
   /** The last program that ran with the volumes of a service, under `volume-run.<namespace>.<service>`. */

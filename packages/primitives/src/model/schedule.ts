@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox";
+import { label } from "./fields.ts";
 import { count, error, list, object, text } from "./schema.ts";
 
 /** When something runs: cron fields in a time zone, or an interval. */
@@ -76,6 +77,30 @@ export const ScheduleRecord = object({
 });
 /** Static type of the schema of this name. */
 export type ScheduleRecord = Static<typeof ScheduleRecord>;
+
+/** What a schedule of the cluster runs. */
+export const CLUSTER_RUNS = ["store-backup", "image-prune", "volume-prune"] as const;
+
+/** A schedule of the cluster, as the fact `cluster-schedule.<name>`. */
+export const ClusterSchedule = object({
+  operation: text(),
+  at: text(),
+  by: text(),
+  name: label(),
+  /** `volume-prune` runs for each namespace by itself. */
+  runs: Type.Enum([...CLUSTER_RUNS]),
+  schedule: Schedule,
+  /** Of `store-backup`. */
+  repository: Type.Optional(label()),
+  /** Of `store-backup`: which of its backups stay. Absent: all. */
+  keep: Type.Optional(KeepRule),
+  removed: Type.Optional(Type.Literal(true)),
+});
+/** Static type of the schema of this name. */
+export type ClusterSchedule = Static<typeof ClusterSchedule>;
+
+/** Key of the fact about a schedule of the cluster. */
+export const clusterScheduleKey = (name: string): `cluster-schedule.${string}` => `cluster-schedule.${name}`;
 
 /** Key of the fact. */
 export const scheduleKey = (namespace: string, name: string): `schedule.${string}` =>

@@ -32,6 +32,11 @@ export interface BackupCommands {
   "backup.hook": { args: { id: string; argv: readonly string[]; timeoutMs: number }; out: null };
   /** Deletes backups, and the data that no other one needs. Those that are gone already are passed over. */
   "backup.forget": { args: { repository: RepositoryAt; backups: readonly string[] }; out: null };
+  /** Copies the store to the repository; of a machine that holds it. The same operation's second try finds the first one's backup. */
+  "backup.store": {
+    args: { repository: RepositoryAt; operation: string };
+    out: { backup: string; bytes: number; addedBytes: number };
+  };
   /** Undo of an unfinished `backup.take`: its clone goes, and its lock where its program is dead. */
   "backup.drop": { args: { repository: RepositoryAt; id: string }; out: null };
   /**

@@ -1,13 +1,17 @@
 import { hashJson } from "../engine/canonical.ts";
 import type { Asked } from "../inputs.ts";
 import { DEFAULTS } from "../manifest/defaults.ts";
+import { CLUSTER_SCHEDULES } from "../model/cluster-names.ts";
 import type { Commit } from "../model/commit.ts";
-import type { Schedule } from "../model/schedule.ts";
+import type { ClusterSchedule, Schedule } from "../model/schedule.ts";
 
 /** Something that runs by a schedule: which operation, and when. */
 export type ScheduleEntry = {
   readonly namespace: string;
-  /** Unique in the namespace: the job's, or the volume's with `.snapshots`, `.standby-<machine>`, `.backup` or `.verify`. */
+  /**
+   * Unique in the namespace: the job's, or the volume's with `.snapshots`, `.standby-<machine>`, `.backup` or `.verify`, or that of a schedule of the
+   * cluster with `.prune`.
+   */
   readonly name: string;
   readonly schedule: Schedule;
   /** Waits for another operation on the same, such as the backup of another volume, instead of failing. */
@@ -88,6 +92,49 @@ export function scheduleEntries({ namespace, jobs, volumes, removed }: Commit): 
           ],
   );
   return [...runs, ...snapshots, ...standbys, ...backups];
+}
+
+/** The schedules of all namespaces and of the cluster. Pure. */
+export const allEntries = (
+  heads: readonly Commit[],
+  cluster: readonly ClusterSchedule[],
+): readonly ScheduleEntry[] => [
+  ...heads.flatMap(scheduleEntries),
+  ...cluster.flatMap((one) => clusterEntries(one, heads)),
+];
+
+function clusterEntries(
+  { name, runs, schedule, repository, keep, removed }: ClusterSchedule,
+  heads: readonly Commit[],
+): readonly ScheduleEntry[] {
+  if (removed === true) return [];
+  if (runs === "volume-prune")
+    return heads.flatMap(({ namespace, removed: gone }) =>
+      gone === true
+        ? []
+        : [
+            {
+              ...entry(namespace, `${name}.prune`, schedule, () => ({
+                primitive: "volume-prune",
+                input: { namespace },
+              })),
+              patient: true,
+            },
+          ],
+    );
+  return [
+    {
+      ...entry(CLUSTER_SCHEDULES, name, schedule, () =>
+        runs === "image-prune"
+          ? { primitive: "image-prune", input: {} }
+          : {
+              primitive: "store-backup",
+              input: { ...(repository !== undefined && { repository }), ...(keep && { keep }) },
+            },
+      ),
+      patient: true,
+    },
+  ];
 }
 
 /** A late copy is better than none, and one at a time. */

@@ -1,4 +1,5 @@
 import { backupPage } from "../backups/pages.ts";
+import { CLUSTER_BACKUPS, STORE_BACKUP } from "../model/cluster-names.ts";
 import type { Commands } from "../participant/commands.ts";
 import { fail, type Handlers, type MachineSetting, type MemoryMachine } from "./memory-participant.ts";
 
@@ -56,6 +57,22 @@ export function backupHandlersOf(
         data: data.content,
       });
       return { backup, at, bytes: 1_000, addedBytes: 1_000 };
+    },
+    "backup.store": ({ repository, operation }) => {
+      const all = inside(repository.url);
+      const made = all.find(({ backup }) => backup.operation === operation);
+      if (made !== undefined) return { backup: made.backup.id, bytes: 1_000, addedBytes: 0 };
+      const id = operation.toLowerCase().padEnd(64, "0");
+      all.push({
+        backup: {
+          ...{ id, repository: repository.name, cluster: "memory", clusterId: "c1" },
+          ...{ namespace: CLUSTER_BACKUPS, volume: STORE_BACKUP, at: new Date(clock.now()).toISOString() },
+          ...{ machine: machine.id, commit: 0, snapshot: "", operation },
+        },
+        content: { v: 1, version: "0.0.0", spec: { scope: "single" }, guid: "", bytes: 1_000, manifest: "" },
+        data: [],
+      });
+      return { backup: id, bytes: 1_000, addedBytes: 1_000 };
     },
     "backup.hook": ({ id, argv }) => {
       const hook = argv.join(" ");

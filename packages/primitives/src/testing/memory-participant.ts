@@ -135,6 +135,7 @@ export const CHANGING: ReadonlySet<keyof Commands> = new Set([
   "volume.standdown",
   "backup.open",
   "backup.take",
+  "backup.store",
   "backup.forget",
   "backup.hook",
   "backup.drop",

@@ -5,6 +5,7 @@ import { needLabel } from "../../names.ts";
 import { change, changeAfterAsking } from "../../operation/change.ts";
 import type { Outcome } from "../../operation/follow.ts";
 import { given, needInNamespace } from "../../values.ts";
+import { keepOf } from "./keep.ts";
 
 /** A repository may be far away. */
 const READ_MS = 300_000;
@@ -63,21 +64,10 @@ export async function verify(context: Context, input: Input): Promise<Outcome> {
   return change(context, { primitive: "backup-verify", input: asked }, input.flag("preview"));
 }
 
-const RULES = ["last", "hourly", "daily", "weekly", "monthly", "yearly"] as const;
-const MOST = 1000;
-
 export async function prune(context: Context, input: Input): Promise<Outcome> {
   const namespace = await needLabel("NAMESPACE", input.argument("namespace"));
   const volume = input.text("volume");
-  const keep = Object.fromEntries(
-    RULES.flatMap((rule) => {
-      const count = input.number(`keep-${rule}`);
-      if (count === undefined) return [];
-      if (!Number.isInteger(count) || count < 0 || count > MOST)
-        throw usage(`keep-${rule}: must be a whole number up to ${MOST}`);
-      return [[rule, count]];
-    }),
-  );
+  const keep = keepOf(input);
   if (!Object.values(keep).some((count) => count > 0))
     throw usage("no rule says which backups stay", "for example --keep-daily 14");
   const asked = {

@@ -1,5 +1,6 @@
 import type { Command, Option } from "../../command.ts";
 import { CHANGE, PREVIEW, YES } from "../../flags.ts";
+import { KEEP } from "./keep.ts";
 
 const repository = { name: "name", summary: "The repository", required: true } as const;
 const REPOSITORY: Readonly<Record<string, Option>> = {
@@ -9,19 +10,6 @@ const REPOSITORY: Readonly<Record<string, Option>> = {
     summary: "The repository; not needed where the cluster has one",
   },
 };
-
-const KEEP: Readonly<Record<string, Option>> = Object.fromEntries(
-  (
-    [
-      ["last", "The newest N stay"],
-      ["hourly", "The newest of each of the last N hours stays"],
-      ["daily", "The newest of each of the last N days stays"],
-      ["weekly", "The newest of each of the last N weeks stays"],
-      ["monthly", "The newest of each of the last N months stays"],
-      ["yearly", "The newest of each of the last N years stays"],
-    ] as const
-  ).map(([rule, summary]): [string, Option] => [`keep-${rule}`, { type: "number", value: "N", summary }]),
-);
 
 export const backupCommands: readonly Command[] = [
   {

@@ -9,6 +9,11 @@ export const meshCommands: readonly Command[] = [
     args: [{ name: "name", summary: "Name of the cluster", required: true }],
     options: {
       machine: { type: "text", value: "NAME", summary: "Name of this machine; default: its host name" },
+      id: {
+        type: "text",
+        value: "ID",
+        summary: "To found a lost cluster again and restore its store: the id that it had",
+      },
       cidr: { type: "text", value: "CIDR", summary: "Address range of the overlay; default 10.101.0.0/16" },
       "subnet-prefix": {
         type: "number",

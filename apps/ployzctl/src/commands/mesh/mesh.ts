@@ -15,8 +15,10 @@ export async function init(context: Context, input: Input): Promise<MeshStatus> 
   const prefix = input.number("subnet-prefix");
   const runtime = input.text("runtime");
   const endpoints = input.list("endpoint");
+  const id = input.text("id");
   return initMesh(context, {
     name: await needLabel("NAME", input.argument("name")),
+    ...(id !== undefined && { id }),
     ...(machine !== undefined && { machine: await needLabel("--machine", machine) }),
     ...(cidr !== undefined && { clusterCidr: cidr }),
     ...(prefix !== undefined && { subnetPrefixLength: prefix }),

@@ -1,10 +1,86 @@
 import type { Command } from "../../command.ts";
-import { CHANGE, PREVIEW } from "../../flags.ts";
+import { CHANGE, PREVIEW, YES } from "../../flags.ts";
 import { needLabel } from "../../names.ts";
+import { KEEP } from "../backup/keep.ts";
 
-const schedule = { name: "schedule", summary: "NAMESPACE/SCHEDULE", required: true } as const;
+const schedule = {
+  name: "schedule",
+  summary: "NAMESPACE/SCHEDULE, or the name of one of the cluster",
+  required: true,
+} as const;
+const own = { name: "name", summary: "Its name among the schedules of the cluster", required: true } as const;
 
 export const scheduleCommands: readonly Command[] = [
+  {
+    path: ["schedule", "add"],
+    summary: "Let the cluster run something by itself at its times",
+    details: [
+      "store-backup copies the store to a backup repository, from one of its machines. image-prune removes images and bundles that nothing needs, on all machines. volume-prune deletes expired snapshots and copies of each namespace, one schedule for each.",
+      "Schedules of jobs, snapshots, standbys and backups of volumes are parts of a manifest. One with the name of a present one replaces it. A run that was missed is made up for once, unless --report-missed.",
+    ],
+    prints: CHANGE,
+    args: [own],
+    options: {
+      run: {
+        type: "text",
+        value: "OPERATION",
+        summary: "store-backup, image-prune or volume-prune",
+        sets: ["runs"],
+      },
+      cron: {
+        type: "text",
+        value: "FIELDS",
+        summary: "Minute, hour, day, month and weekday, for example '0 3 * * *'",
+        sets: ["schedule.cron", "schedule"],
+      },
+      every: {
+        type: "text",
+        value: "DURATION",
+        summary: "An interval instead, for example 6h",
+        sets: ["schedule.every", "schedule"],
+      },
+      timezone: {
+        type: "text",
+        value: "ZONE",
+        summary: "IANA time zone of --cron; default UTC",
+        sets: ["schedule.timezone"],
+      },
+      jitter: {
+        type: "text",
+        value: "DURATION",
+        summary: "How much later it runs at most, always as much",
+        sets: ["schedule.jitter"],
+      },
+      deadline: {
+        type: "text",
+        value: "DURATION",
+        summary: "How late a run may start; default 1m",
+        sets: ["schedule.deadline"],
+      },
+      "report-missed": { type: "flag", summary: "Report missed runs, and make up for none" },
+      repository: {
+        type: "text",
+        value: "NAME",
+        summary: "Of store-backup; not needed where the cluster has one",
+      },
+      ...KEEP,
+      ...PREVIEW,
+    },
+    examples: [
+      "ployzctl schedule add store --run store-backup --every 6h --keep-last 28",
+      "ployzctl schedule add tidy --run volume-prune --cron '0 4 * * 0'",
+    ],
+    run: async (context, input) => (await import("./schedule.ts")).add(context, input),
+  },
+  {
+    path: ["schedule", "rm"],
+    summary: "End a schedule of the cluster",
+    prints: CHANGE,
+    args: [own],
+    options: { ...PREVIEW, ...YES },
+    examples: ["ployzctl schedule rm tidy"],
+    run: async (context, input) => (await import("./schedule.ts")).remove(context, input),
+  },
   {
     path: ["schedule", "ls"],
     summary: "List schedules: last result, next time, missed runs",

@@ -2,17 +2,31 @@ import { createReadStream } from "node:fs";
 import { access, readFile, rename, rm, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
+import type { StoreRestore } from "../../api.ts";
 import type { Context, Input } from "../../command.ts";
 import type { StoreSnapshot } from "../../documents.ts";
 import { PloyzError } from "../../error-codes.ts";
 import { usage } from "../../errors.ts";
 import { needAbsent, openPart, whyUnreadable } from "../../files.ts";
+import { needLabel } from "../../names.ts";
+import { change } from "../../operation/change.ts";
+import type { Outcome } from "../../operation/follow.ts";
 import { readStdin } from "../../stdin.ts";
+import { keepOf } from "../backup/keep.ts";
 import { agree, followStore, type StoreOutcome } from "./store.ts";
 
-export async function snapshot(context: Context, input: Input): Promise<StoreSnapshot> {
+export async function snapshot(context: Context, input: Input): Promise<StoreSnapshot | Outcome> {
   const given = input.text("output");
-  if (given === undefined) throw usage("--output FILE is missing", "for example -o backup.ployz");
+  const keep = keepOf(input);
+  const repository = await repositoryOf(input, given === undefined ? undefined : "--output");
+  if (repository !== undefined) {
+    const asked = { repository, ...(Object.keys(keep).length > 0 && { keep }) };
+    return change(context, { primitive: "store-backup", input: asked }, input.flag("preview"));
+  }
+  if (given === undefined)
+    throw usage("--output FILE or --repository NAME is missing", "for example -o backup.ployz");
+  if (Object.keys(keep).length > 0) throw usage("--keep-…: only backups in a repository are deleted");
+  if (input.flag("preview")) throw usage("--preview: a backup to a file changes nothing");
   const path = resolve(context.terminal.cwd, given);
   await needAbsent(path, given);
   const passphrase = await passphraseOf(context, input);
@@ -32,7 +46,18 @@ export async function snapshot(context: Context, input: Input): Promise<StoreSna
 }
 
 export async function restore(context: Context, input: Input): Promise<StoreOutcome> {
-  const given = input.argument("file") ?? "";
+  const given = input.argument("file");
+  const repository = await repositoryOf(input, given === undefined ? undefined : "FILE");
+  const backup = input.text("backup");
+  if (backup !== undefined && repository === undefined) throw usage("--backup: needs --repository");
+  if (backup !== undefined && !/^[0-9a-f]{8,64}$/.test(backup))
+    throw usage("--backup: is not the beginning of an id", "list them: ployzctl backup ls");
+  if (repository !== undefined)
+    return restoreFrom(context, input, async () => ({
+      repository,
+      ...(backup !== undefined && { backup }),
+    }));
+  if (given === undefined) throw usage("FILE or --repository NAME is missing", "for example backup.ployz");
   const path = resolve(context.terminal.cwd, given);
   await access(path).catch((error: NodeJS.ErrnoException) => {
     throw new PloyzError({
@@ -42,9 +67,21 @@ export async function restore(context: Context, input: Input): Promise<StoreOutc
   });
   const passphrase = await passphraseOf(context, input);
   const client = await context.client();
+  return restoreFrom(context, input, async () => ({
+    id: await client.uploadBackup(createReadStream(path), context.signal),
+    ...(passphrase !== undefined && { passphrase }),
+  }));
+}
+
+/** Shows what a restore would lose and asks, as the flags want it. `source`: is taken again for each try. */
+async function restoreFrom(
+  context: Context,
+  input: Input,
+  source: () => Promise<StoreRestore>,
+): Promise<StoreOutcome> {
+  const client = await context.client();
   const run = async (preview: boolean, overwrite: boolean) => {
-    const id = await client.uploadBackup(createReadStream(path), context.signal);
-    const body = { id, preview, overwrite, ...(passphrase !== undefined && { passphrase }) };
+    const body = { ...(await source()), preview, overwrite };
     return followStore(
       context,
       (signal) => client.stream("POST /v1/store/restore", { body, signal }),
@@ -60,6 +97,16 @@ export async function restore(context: Context, input: Input): Promise<StoreOutc
     return run(false, false);
   await agree(context, plan, "Restore the store from this backup?");
   return run(false, true);
+}
+
+/** `other`: is given instead. */
+async function repositoryOf(input: Input, other: string | undefined): Promise<string | undefined> {
+  const name = input.text("repository");
+  if (name === undefined) return undefined;
+  if (other !== undefined) throw usage(`--repository and ${other} exclude each other`);
+  if (input.flag("passphrase-stdin") || input.text("passphrase-file") !== undefined)
+    throw usage("--passphrase-…: the repository's password is the passphrase");
+  return needLabel("--repository", name);
 }
 
 /** Never an argument: other users could read it. */

@@ -1,5 +1,6 @@
 import type { Command, Option } from "../../command.ts";
-import { PREVIEW, YES } from "../../flags.ts";
+import { CHANGE, PREVIEW, YES } from "../../flags.ts";
+import { KEEP } from "../backup/keep.ts";
 
 const MACHINES = {
   name: "machine",
@@ -52,10 +53,11 @@ export const storeCommands: readonly Command[] = [
   },
   {
     path: ["store", "snapshot"],
-    summary: "Back up the store to one file",
-    prints: ["store-snapshot"],
+    summary: "Back up the store to one file, or to a repository",
+    prints: ["store-snapshot", ...CHANGE],
     details: [
-      "Run it on a machine that holds the store. With a passphrase the backup is encrypted, and can be restored with its secrets anywhere.",
+      "To a file, run it on a machine that holds the store. With a passphrase the backup is encrypted, and its secrets can be restored after all store machines are lost.",
+      "To a repository for backups, run it anywhere: one of those machines makes it, and the repository's password is its passphrase.",
     ],
     options: {
       output: {
@@ -63,11 +65,17 @@ export const storeCommands: readonly Command[] = [
         short: "o",
         value: "FILE",
         source: "file",
-        summary: "The file to write; required",
+        summary: "The file to write",
       },
+      repository: { type: "text", value: "NAME", summary: "Instead of a file: a repository for backups" },
+      ...KEEP,
       ...PASSPHRASE,
+      ...PREVIEW,
     },
-    examples: ["ployzctl store snapshot -o backup.ployz --passphrase-file backup.pass"],
+    examples: [
+      "ployzctl store snapshot -o backup.ployz --passphrase-file backup.pass",
+      "ployzctl store snapshot --repository offsite --keep-last 28",
+    ],
     run: async (context, input) => (await import("./backup.ts")).snapshot(context, input),
   },
   {
@@ -77,9 +85,18 @@ export const storeCommands: readonly Command[] = [
     details: [
       "Commits, secrets and operations are restored; membership stays as it is now. Refused if the store has newer commits than the backup, unless you confirm or pass --yes. Instances are not touched: deploy or roll back to apply the restored state.",
     ],
-    args: [{ name: "file", summary: "The backup", required: true, source: "file" }],
-    options: { ...PASSPHRASE, ...PREVIEW, ...YES },
-    examples: ["ployzctl store restore backup.ployz --passphrase-file backup.pass"],
+    args: [{ name: "file", summary: "The backup", source: "file" }],
+    options: {
+      repository: { type: "text", value: "NAME", summary: "Instead of a file: a repository for backups" },
+      backup: { type: "text", value: "ID", summary: "Which one of the repository; default: the newest" },
+      ...PASSPHRASE,
+      ...PREVIEW,
+      ...YES,
+    },
+    examples: [
+      "ployzctl store restore backup.ployz --passphrase-file backup.pass",
+      "ployzctl store restore --repository offsite",
+    ],
     run: async (context, input) => (await import("./backup.ts")).restore(context, input),
   },
   {

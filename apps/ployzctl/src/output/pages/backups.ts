@@ -1,3 +1,4 @@
+import { backupTitle } from "@ployz/primitives/client";
 import type { BackupDocument, BackupList, Json, RepositoryDocument, RepositoryList } from "../../api.ts";
 import { ago, bytes, type Cell, lines, type Page, table } from "../page.ts";
 
@@ -46,9 +47,9 @@ export function backupsPage({ backups, problems }: BackupList, now: number): Pag
     table(
       "backup",
       ["BACKUP", "VOLUME", "TAKEN", "REPOSITORY", "MACHINE", "COMMIT", "OPERATION"],
-      backups.map(({ id, namespace, volume, at, repository, machine, commit, operation }) => [
+      backups.map(({ id, at, repository, machine, commit, operation, ...of }) => [
         id.slice(0, SHORT),
-        `${namespace}/${volume}`,
+        backupTitle(of),
         ago(at, now),
         repository,
         machine,
@@ -82,6 +83,10 @@ export function backupPage({ backup, version, ...content }: BackupDocument): Pag
 
 type Summary = {
   readonly kind: string;
+  /** Of the store's. */
+  readonly machine?: string;
+  readonly backup?: string;
+  readonly bytes?: number;
   readonly repository: string;
   readonly url?: string;
   readonly creates?: boolean;
@@ -106,13 +111,14 @@ const isSummary = (value: unknown): value is Summary =>
   value !== null &&
   "kind" in value &&
   typeof value.kind === "string" &&
-  value.kind.startsWith("backup-") &&
+  (value.kind.startsWith("backup-") || value.kind === "store-backup") &&
   "repository" in value;
 
 /** The summary of an operation on repositories or backups. */
 export function backupLines(summary: Json): readonly Cell[] {
   if (!isSummary(summary)) return [];
   const { kind, repository, url, creates, volumes = [], removed = [], kept = 0, job, allData } = summary;
+  if (kind === "store-backup") return [{ text: storeLine(summary), tone: "ok" }];
   if (kind === "backup-repository-rm") return [{ text: `- repository ${repository} at ${url}`, tone: "bad" }];
   if (kind === "backup-repository-add")
     return [{ text: `+ repository ${repository} at ${url}${creates === true ? ", new" : ""}`, tone: "ok" }];
@@ -143,3 +149,8 @@ export function backupLines(summary: Json): readonly Cell[] {
     tone: "ok" as const,
   }));
 }
+
+const storeLine = ({ repository, machine = "", backup, bytes: size = 0 }: Summary): string =>
+  backup === undefined
+    ? `+ backup of the store from ${machine} to ${repository}`
+    : `+ backup ${backup.slice(0, SHORT)} of the store in ${repository}: ${bytes(size)}`;

@@ -6,8 +6,8 @@ import { backupLines } from "./backups.ts";
 import { certificateLines } from "./certificates.ts";
 import { cleaningLines } from "./image-cleaning.ts";
 import { membershipLines } from "./membership.ts";
-
 import { routeText, targetText } from "./namespaces.ts";
+import { scheduleLines } from "./schedules.ts";
 
 /** The same as plain text, for a question. */
 export const planText = (plan: PlanView): string =>
@@ -80,6 +80,7 @@ export const summaryLines = (summary: Json): readonly Cell[] => [
   ...repairLines(summary),
   ...certificateLines(summary),
   ...backupLines(summary),
+  ...scheduleLines(summary),
   ...pruneLines(summary),
   ...cleaningLines(summary),
 ];

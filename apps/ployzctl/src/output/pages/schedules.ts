@@ -1,4 +1,5 @@
-import type { ScheduleDocument, ScheduleList, ScheduleRow } from "../../api.ts";
+import { scheduleTitle } from "@ployz/primitives/client";
+import type { Json, ScheduleDocument, ScheduleList, ScheduleRow } from "../../api.ts";
 import { ago, type Cell, duration, lines, type Page, table } from "../page.ts";
 
 export function schedulesPage({ schedules }: ScheduleList, now: number): Page {
@@ -7,20 +8,23 @@ export function schedulesPage({ schedules }: ScheduleList, now: number): Page {
       "schedule",
       ["SCHEDULE", "WHEN", "NEXT", "LAST", "RESULT", "MISSED"],
       schedules.map((row) => [
-        `${row.namespace}/${row.name}`,
+        scheduleTitle(row),
         whenOf(row),
         nextOf(row, now),
         ago(row.last?.tick, now),
         resultOf(row),
         { text: String(missedOf(row)), tone: row.missed.length === 0 ? "dim" : "warn" },
       ]),
-      { empty: "no schedules; a job of a manifest may have one", drop: ["LAST", "MISSED"] },
+      {
+        empty: "no schedules; a job of a manifest may have one, and the cluster: ployzctl schedule add",
+        drop: ["LAST", "MISSED"],
+      },
     ),
   ];
 }
 
 export function schedulePage({ changed, ...row }: ScheduleDocument, now: number): Page {
-  const name = `${row.namespace}/${row.name}`;
+  const name = scheduleTitle(row);
   if (changed !== undefined) {
     const state = row.paused === undefined ? "runs again" : "is paused";
     return [lines({ text: changed ? `${name} ${state}` : `${name} ${state} already`, tone: "ok" })];
@@ -80,4 +84,28 @@ function resultOf({ last }: ScheduleRow): Cell {
   if (last === undefined) return "-";
   const { state = "running" } = last;
   return { text: runState(last), tone: state === "done" ? "ok" : WAITS.has(state) ? "dim" : "bad" };
+}
+
+type Summary = Readonly<{
+  kind: string;
+  schedule: string;
+  runs: string;
+  when?: Readonly<Partial<Record<"cron" | "every" | "timezone", string>>>;
+  repository?: string;
+}>;
+const isSummary = (value: unknown): value is Summary =>
+  typeof value === "object" &&
+  value !== null &&
+  "kind" in value &&
+  (value.kind === "schedule-add" || value.kind === "schedule-rm");
+
+/** The summary of an operation on schedules of the cluster. */
+export function scheduleLines(summary: Json): readonly Cell[] {
+  if (!isSummary(summary)) return [];
+  const { kind, schedule, runs, when = {}, repository } = summary;
+  if (kind === "schedule-rm") return [{ text: `- schedule ${schedule}: ${runs}`, tone: "bad" }];
+  const { cron, every, timezone } = when;
+  const at = cron === undefined ? `every ${every}` : [cron, timezone].filter(Boolean).join(" ");
+  const to = repository === undefined ? "" : ` to ${repository}`;
+  return [{ text: `+ schedule ${schedule}: ${runs}${to}, ${at}`, tone: "ok" }];
 }

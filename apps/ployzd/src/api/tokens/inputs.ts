@@ -125,6 +125,9 @@ export const INPUTS: { readonly [N in PrimitiveName]: Rule } = {
   "machine-update": NEVER,
   "namespace-prune": NEVER,
   "namespace-repair": NEVER,
+  "schedule-add": NEVER,
+  "schedule-rm": NEVER,
+  "store-backup": NEVER,
   // Only as the end of an upload, which names the file.
   "volume-import": NEVER,
   "volume-keep": NEVER,

@@ -46,6 +46,21 @@ export const backupSteps: Steps = {
       await call(machine, "backup.drop", { repository, id }, { timeoutMs: DROP, signal });
     },
   },
+  "backup.store": {
+    ...long,
+    async apply({ machine, repository }, { call, operation, progress, signal }) {
+      const note = "backing up the store";
+      const options = {
+        ...{ timeoutMs: DAY, idleTimeoutMs: IDLE, signal },
+        onProgress: shown(note, repository, progress),
+      };
+      try {
+        return await call(machine, "backup.store", { repository, operation }, options);
+      } catch (error) {
+        throw signal.aborted ? error : stalled(error, "the backup of the store");
+      }
+    },
+  },
   "backup.hook": {
     timeoutMs: ({ timeoutMs }) => timeoutMs + 15 * SECOND,
     retryTransient: true,

@@ -120,6 +120,10 @@ export type BackupKinds = {
       readonly addedBytes: number;
     };
   };
+  "backup.store": {
+    args: At & { readonly repository: RepositoryAt };
+    out: { readonly backup: string; readonly bytes: number; readonly addedBytes: number };
+  };
   /** A program of the operator's inside an instance. `undo`: what runs when the operation fails after it, or in it. */
   "backup.hook": {
     args: At & {
