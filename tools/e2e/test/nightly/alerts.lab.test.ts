@@ -248,14 +248,22 @@ it("sends one begin and one end of each condition", async () => {
   expect(await counts("store_leader_changed", "")).toEqual(ONCE);
 });
 
+interface Instances {
+  readonly instances: readonly { readonly committed: boolean; readonly state: string }[];
+}
+interface Operations {
+  readonly operations: readonly {
+    readonly title: string;
+    readonly operation: string;
+    readonly state: string;
+  }[];
+}
+
 it("sends that an operation was interrupted, and that it is over", async () => {
   const manifest = (path: string) =>
     `namespace = "third"\n${service("app", `command = ["${node}", "server.mjs"]`, `ports = { http = 8080 }\nready = { http = "${path}", port = "http", timeout = "2m" }`)}`;
   const put = (path: string) => cluster.put(2, manifest(path), webBundle);
   const running = cluster.ctl(2, ["deploy", "-f", await put("/never")], { ok: [0, 1, 3, 4, 5] });
-  interface Operations {
-    readonly operations: readonly { readonly title: string; readonly operation: string }[];
-  }
   const operation = await waitFor(
     "the operation",
     async () =>
@@ -274,21 +282,42 @@ it("sends that an operation was interrupted, and that it is over", async () => {
   expect(await counts("operation_open", operation)).toEqual(ONCE);
 });
 
-it("sends that a machine is away once, later to a receiver that failed", async () => {
+it("sends that a machine is away and that cleanup is owed there, once each, later to a receiver that failed", async () => {
+  const fourth = (machine: string) =>
+    `namespace = "fourth"\n${service("app", `command = ["${node}", "server.mjs"]`, `env = { START_MS = "15000" }\nports = { http = 8080 }\nready = { http = "/healthz", port = "http" }\nconstraints = { machines = ["${machine}"] }`)}`;
+  await deploy(fourth("m3"));
   await everywhere("curl -sS http://127.0.0.1:9999/fail");
+  // The new instance runs before m3, which has the old one, is cut off.
+  const moving = deploy(fourth("m1"), [5]);
+  await within("the new instance", 60_000, async () =>
+    (await cluster.json<Instances>(1, ["ps", "fourth"])).instances.some(
+      ({ committed, state }) => !committed && state === "running",
+    ),
+  );
   await cluster.lab.partition(3, 1);
   await cluster.lab.partition(3, 2);
-  await within("the failed delivery to show", 180_000, async () => {
-    const ops = (await list()).alerts.find(({ name }) => name === "ops");
-    return ops?.state === "failing" && ops.waiting > 0;
-  });
-  expect((await list()).alerts.find(({ name }) => name === "ops")?.delivery?.error).toContain("503");
-  await everywhere("curl -sS http://127.0.0.1:9999/work");
-  await begins("machine_unreachable", "m3", [1, 2]);
-  const metrics = await on(1, "curl -sS http://10.101.1.1:9464/metrics");
-  expect(metrics).toContain('ployz_alerts{code="machine_unreachable",about="m3"} 1');
-  await cluster.lab.heal();
-  await ends("machine_unreachable", "m3");
+  try {
+    await moving;
+    await within("the failed delivery to show", 180_000, async () => {
+      const ops = (await list()).alerts.find(({ name }) => name === "ops");
+      return ops?.state === "failing" && ops.waiting > 0;
+    });
+    expect((await list()).alerts.find(({ name }) => name === "ops")?.delivery?.error).toContain("503");
+    await everywhere("curl -sS http://127.0.0.1:9999/work");
+    await begins("machine_unreachable", "m3", [1, 2]);
+    const owing = (await cluster.json<Operations>(1, ["ops", "ls"])).operations.find(
+      ({ title, state }) => title === "deploy fourth" && state === "cleanup-owed",
+    );
+    await begins("operation_open", owing?.operation ?? "none", [1, 2]);
+    const metrics = await on(1, "curl -sS http://10.101.1.1:9464/metrics");
+    expect(metrics).toContain('ployz_alerts{code="machine_unreachable",about="m3"} 1');
+    await cluster.lab.heal();
+    await ends("machine_unreachable", "m3");
+    await ends("operation_open", owing?.operation ?? "none");
+    expect(await counts("operation_open", owing?.operation ?? "none")).toEqual(ONCE);
+  } finally {
+    await cluster.lab.heal();
+  }
   await within("alerts that wait for nothing", 120_000, async () =>
     (await list()).alerts.every(({ waiting, state }) => waiting === 0 && state === "ok"),
   );
