@@ -92,5 +92,8 @@ function wantedOf(
   return { ...base, repository: place.repository.name, ...(keep && { keep: { ...keep } }) };
 }
 
-const asked = ({ operation: _, at: __, by: ___, removed: ____, ...wanted }: ClusterSchedule): Wanted =>
-  wanted;
+const asked = ({ name, runs, schedule, repository, keep }: ClusterSchedule): Wanted => ({
+  ...{ name, runs, schedule },
+  ...(repository !== undefined && { repository }),
+  ...(keep && { keep }),
+});

@@ -132,7 +132,7 @@ async function accountFor(namespace: string, i: number, everyMs: number): Promis
   expect(ran.length + certain).toBeLessThanOrEqual(ticks);
   expect(ran.length + sum(entries)).toBeGreaterThanOrEqual(ticks);
   // How many depends on how long a run takes on this machine.
-  expect(ran.length).toBeGreaterThan(9);
+  expect(ran.length).toBeGreaterThan(4);
   return ticks;
 }
 
