@@ -56,9 +56,37 @@ const ARGUMENTS: Readonly<Record<string, string>> = {
 /** Family, type and protocol: packets, raw packets of IPv4, the hypervisor's channel. */
 const SOCKETS = ["17, 3, 768", "17, 2, 768", "2, 3, 1", "40, 1, 0"];
 
+/** Settings of the machine, none of which may be opened for writing. */
+const SETTINGS = [
+  ...["core_pattern", "modprobe", "randomize_va_space"].map((name) => `/proc/sys/kernel/${name}`),
+  ...["/proc/sys/net/ipv4/ip_forward", "/proc/sys/vm/overcommit_memory", "/proc/sys/fs/binfmt_misc/register"],
+  ...[
+    "/proc/sysrq-trigger",
+    "/proc/irq/default_smp_affinity",
+    "/proc/bus/pci/devices",
+    "/proc/fs/nfsd/threads",
+  ],
+  ...["/sys/kernel/uevent_helper", "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/power/state"],
+  ...[
+    "/sys/fs/cgroup/cgroup.procs",
+    "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    "/sys/fs/cgroup/memory.max",
+  ],
+];
+/** Memory, keys and devices of the machine, which give nothing to read. */
+const INSIDES = [
+  ...["kcore", "keys", "kmsg", "timer_list", "sched_debug", "latency_stats", "scsi/scsi"].map(
+    (name) => `/proc/${name}`,
+  ),
+  ...["mem", "kmsg", "port", "sda", "vda", "loop0", "fuse", "kvm", "net/tun"].map((name) => `/dev/${name}`),
+  ...["/sys/firmware/dmi/tables/DMI", "/sys/kernel/debug/sched/features", "/proc/1/root/etc/shadow-"],
+];
+
 // EPERM, EACCES and ENOSYS (errno(3)): its module is not there.
 const PROBE = `my $buffer = "x" x 4096;
 sub call { my ($name, $number, @arguments) = @_; told($name, syscall($number, @arguments) != -1) }
+sub setting { my ($path) = @_; print "$path ", sysopen(my $file, $path, 1) ? "open" : "refused", "\\n" }
+sub inside { my ($path) = @_; print "$path ", sysopen(my $file, $path, 2048) && sysread($file, my $data, 64) ? "read" : "refused", "\\n" }
 sub told { my ($name, $passed) = @_; print "$name ", $passed ? "passed" : (grep { $_ == $! + 0 } 1, 13, 38) ? "refused" : "asked: $!", "\\n" }
 ${Object.entries(CALLS)
   .map(
@@ -67,11 +95,13 @@ ${Object.entries(CALLS)
   )
   .join("\n")}
 ${SOCKETS.map((socket) => `told("socket ${socket}", socket(my $s, ${socket}));`).join("\n")}
+${SETTINGS.map((path) => `setting("${path}");`).join("\n")}
+${INSIDES.map((path) => `inside("${path}");`).join("\n")}
 `;
 
 export function attackCases(bench: Bench): void {
   describe.each(["0", "1000"])("user %s", (user) => {
-    test("gets none of the calls past the filter that change or look into the machine", async () => {
+    test("gets no call past the filter that changes or looks into the machine, and none of its settings and insides", async () => {
       const { machine, runtime, sh } = bench;
       // perl(1) with its libraries makes any call, and no image has to have it.
       const folder = await machine.folder(`probe-${user}`);
@@ -95,6 +125,7 @@ export function attackCases(bench: Bench): void {
       expect(lines).toEqual([
         ...Object.keys(CALLS).map((name) => `${name} refused`),
         ...SOCKETS.map((socket) => `socket ${socket} refused`),
+        ...[...SETTINGS, ...INSIDES].map((path) => `${path} refused`),
       ]);
       await runtime.remove(id);
     });
