@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { waitFor } from "@ployz/exec";
+import type { GatewayList } from "@ployz/primitives/client";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, fixtures, node, openCluster, webBundle, webManifest } from "../../src/cluster.ts";
@@ -108,6 +109,29 @@ it("what outlives the daemon runs with the rights that it needs alone", async ()
       unit,
     ).toBe(0n);
   }
+});
+
+it("the confined gateway serves a UDP route, also to the instance that it leads to", async () => {
+  const manifest = `namespace = "udp"
+[services.echo]
+bundle = "./udp"
+command = ["${node}", "server.mjs"]
+ports = { echo = 7000 }
+routes = [{ udp = 9053, port = "echo" }]
+`;
+  const file = await cluster.put(1, manifest, { udp: join(fixtures, "udp") });
+  await cluster.ctl(1, ["deploy", "-f", file]);
+  const { gateways } = await cluster.json<GatewayList>(1, ["gateway", "show"]);
+  for (const { gateway } of gateways) expect(gateway?.dropped).toEqual([]);
+  const [echo] = (await cluster.json<Ps>(1, ["ps", "udp"])).instances;
+  const own = `10.101.${echo?.machine.slice(1)}.1`;
+  const ask = `const s = require("dgram").createSocket("udp4"); s.on("message", (m) => { console.log(String(m)); process.exit(); }); s.send("via ${own} 9053 x", 9053, "${own}"); setTimeout(process.exit, 5000, 1);`;
+  for (const seen of [0, 1]) {
+    for (const i of [1, 2]) await sh(i, `sysctl -w net.bridge.bridge-nf-call-iptables=${seen}`);
+    const { stdout } = await cluster.lab.sh(1, [node, "-e", ask]);
+    expect(JSON.parse(stdout)).toMatchObject({ from: own, address: echo?.address });
+  }
+  await cluster.ctl(1, ["namespace", "rm", "udp", "--yes"]);
 });
 
 it("units do what a service host promises: quoting, replacing, children that live on, removal", async () => {
