@@ -48,7 +48,8 @@ const s6 = (): Way => {
       return { address: "127.0.0.1", port, marker: folder(n) };
     },
     stop: (n) => run("s6-svc", ["-xd", folder(n)]),
-    end: () => rm("/root/bench-s6", { recursive: true, force: true }),
+    // A supervisor may be writing its last state.
+    end: () => rm("/root/bench-s6", { recursive: true, force: true, maxRetries: 20 }),
   };
 };
 
