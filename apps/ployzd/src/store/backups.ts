@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { mkdir, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { type NatsStore, readBackup, snapshotStore, writeBackup } from "@ployz/nats-store";
@@ -29,10 +29,9 @@ export function openBackups(options: {
   let made = 0;
   let tidied: Promise<void> | undefined;
   const fresh = async () => {
-    // What an earlier daemon has left.
-    tidied ??= rm(dir, { recursive: true, force: true });
-    await tidied;
     await mkdir(dir, { recursive: true, mode: 0o700 });
+    tidied ??= tidy(dir);
+    await tidied;
     made += 1;
     return `${Date.now()}${made}`;
   };
@@ -82,4 +81,10 @@ export function openBackups(options: {
     uploaded,
     drop: (id) => rm(uploaded(id), { force: true }),
   };
+}
+
+/** Removes the copies that an earlier daemon has left. Parcels of a move, and what backups of volumes have in the folder, stay. */
+async function tidy(dir: string): Promise<void> {
+  const left = (await readdir(dir)).filter((name) => /^(made|upload)-[0-9]+\.ployz/.test(name));
+  await Promise.all(left.map((name) => rm(join(dir, name), { force: true })));
 }
