@@ -113,6 +113,37 @@ it("a registry of plain HTTP works where the configuration says so, and as a mir
   }
 });
 
+it("what a build takes from the registry comes with the credentials of Docker's own helper on that machine", async () => {
+  await sh(
+    3,
+    `mkdir -p /root/src && printf 'FROM ${web("v1")}\nCOPY new /new\n' >/root/src/Dockerfile && echo built >/root/src/new; docker rmi -f ${web("v1")} || true`,
+  );
+  // A machine without credentials of Docker's: those of the cluster are not the builder's.
+  const build = ["build", "/root/src", "-t", "helped:v1", "--push", "--json"];
+  const denied = await cluster.ctl(3, build, { ok: [3] });
+  expect(denied.stdout).toContain("build_failed");
+  const helper = `#!/bin/sh
+case $1 in
+  list) echo '{"${registry.host}":"${LOGIN.username}"}' ;;
+  get) cat >/root/helper-asked; echo '{"ServerURL":"${registry.host}","Username":"${LOGIN.username}","Secret":"${LOGIN.password}"}' ;;
+esac
+`;
+  await sh(
+    3,
+    "cat >/usr/local/bin/docker-credential-lab && chmod 755 /usr/local/bin/docker-credential-lab",
+    helper,
+  );
+  await sh(3, `mkdir -p /root/.docker && echo '{"credsStore":"lab"}' >/root/.docker/config.json`);
+  const built = await cluster.ctl(3, build, { timeoutMs: 180_000 });
+  expect(built.exitCode).toBe(0);
+  expect(await sh(3, "cat /root/helper-asked")).toContain(registry.host);
+  expect(await sh(3, "docker run --rm helped:v1 /bin/cat /new")).toBe("built");
+  for (const i of [1, 2, 3])
+    expect(
+      await sh(i, `grep -rlF '${LOGIN.password}' /var/lib/ployz /var/log/ployz 2>/dev/null || true`),
+    ).toBe("");
+});
+
 it("operations on images have their own list", async () => {
   const { operations } = await cluster.json<{ operations: readonly { primitive: string }[] }>(1, [
     "image",

@@ -76,8 +76,12 @@ async function send(context: Context, source: Source, name: string | undefined):
       next(null, chunk);
     },
   });
-  const client = await context.client();
+  // Before anything is waited for: the output of a program without a reader is thrown away.
   source.stream.on("error", (error) => counted.destroy(error)).pipe(counted);
+  const client = await context.client().catch((error: unknown) => {
+    counted.destroy();
+    throw error;
+  });
   // The source knows the reason of a failure; the upload only notices the end.
   const [whole, answer] = await Promise.allSettled([
     source.done().catch((error: unknown) => {
