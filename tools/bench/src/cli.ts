@@ -9,6 +9,7 @@ import { cliSuite } from "./suites/cli.ts";
 import { contextSuite } from "./suites/context.ts";
 import { deploySuite, dockerDeploySuite } from "./suites/deploy.ts";
 import { gatewaySuite } from "./suites/gateway.ts";
+import { imageSuite } from "./suites/image.ts";
 import { instanceSuite } from "./suites/instance.ts";
 import { memorySuite } from "./suites/memory.ts";
 import { networkSuite } from "./suites/network.ts";
@@ -22,6 +23,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   deploy: deploySuite,
   "deploy-docker": dockerDeploySuite,
   gateway: gatewaySuite,
+  image: imageSuite,
   instance: instanceSuite,
   memory: memorySuite,
   migrate: migrateSuite,

@@ -49,17 +49,18 @@ const datasets = async (i: number, place: string) =>
   (await sh(i, `zfs list -rH -o name,origin,refer tank/ployz/${place} | tail -n +2`))
     .split("\n")
     .filter(Boolean);
-/** In bytes. */
-const space = async (i: number, place: string) =>
-  (await sh(i, `zfs list -rpH -o name,used,refer,origin tank/ployz/${place} | tail -n +2`))
-    .split("\n")
-    .map((line) => line.split("\t"))
-    .map(([name = "", used, refer, origin = "-"]) => ({
-      name,
-      used: Number(used),
-      refer: Number(refer),
-      origin,
-    }));
+/** In bytes. zfs-fuse lists no exact ones, but gets them. */
+const space = async (i: number, place: string) => {
+  const got = await sh(i, `zfs get -rHp -o name,property,value used,referenced,origin tank/ployz/${place}`);
+  const found = new Map<string, Map<string, string>>();
+  for (const [name = "", property = "", value = ""] of got.split("\n").map((line) => line.split("\t")))
+    if (name !== `tank/ployz/${place}` && !name.includes("@"))
+      found.set(name, (found.get(name) ?? new Map()).set(property, value));
+  return [...found].map(([name, of]) => ({
+    ...{ name, used: Number(of.get("used")), refer: Number(of.get("referenced")) },
+    origin: of.get("origin") ?? "-",
+  }));
+};
 const inside = async (script: string) =>
   (await cluster.ctl(1, ["exec", "shop/web", "--", "/bin/sh", "-c", script])).stdout.trim();
 
