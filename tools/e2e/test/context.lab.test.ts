@@ -59,6 +59,33 @@ it("a laptop with a jump host in its ssh_config deploys a folder, and works with
   expect(tty.stdout).toContain("is one");
 });
 
+it("Compose files are merged as docker compose does it, and a deploy names the files that it has read", async () => {
+  const folder = (await cluster.put(3, "", webBundle)).replace(/\/[^/]*$/, "");
+  const files = {
+    "compose.yaml":
+      "name: shop\nservices:\n  web:\n    command: [node, server.mjs]\n    environment: [A=base, B=base]\n    x-ployz: { bundle: ./web }\n",
+    "compose.override.yaml": "services:\n  web:\n    environment: { A: local }\n",
+    "compose.prod.yaml":
+      'services:\n  web:\n    command: !override [sh, -c, "exec sleep 100000"]\n    environment: { B: prod }\n    group_add: [1234]\n',
+  };
+  for (const [name, text] of Object.entries(files)) await sh(3, `cat >${folder}/${name}`, text);
+  const at = (command: string) => sh(3, `cd ${folder} && ${command}`);
+  expect((await at("ployzctl deploy -n -f compose.yaml")).stderr).toContain(
+    "read compose.yaml alone; compose.override.yaml is read where it is named",
+  );
+  const mixed = await at("ployzctl deploy -n -f compose.yaml -f ployz.toml");
+  expect(mixed.exitCode).toBe(2);
+  const deployed = await at("ployzctl deploy -f compose.yaml -f compose.prod.yaml");
+  expect([deployed.exitCode, deployed.stderr]).toEqual([
+    0,
+    expect.stringContaining("read compose.yaml, compose.prod.yaml"),
+  ]);
+  expect((await laptop("exec", "shop/web", "--", "sh", "-c", "echo $A $B; id -G")).stdout).toMatch(
+    /^base prod\n.*1234/,
+  );
+  await laptop("namespace", "rm", "shop", "-y");
+});
+
 it("logs follow, and ports are forwarded", async () => {
   await sh(3, "ployzctl logs -f prod/web > /root/logs 2>&1 & echo $! > /root/logs.pid");
   await sh(3, "ployzctl port-forward prod/web 18080:8080 > /root/forward 2>&1 & echo $! > /root/forward.pid");
