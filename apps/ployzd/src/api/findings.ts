@@ -56,7 +56,7 @@ export function shippingFinding(shipping: ShippingState | undefined): Finding {
   return warn(`${to}: ${how}${error === undefined ? "" : `: ${error}`}${left}`, LOGS_HINT);
 }
 const LOGS_HINT =
-  "check that server, and logs.forward in /etc/ployz/config.toml; lines that wait are not lost";
+  "check that server, and logs.forward in /etc/ployz/config.toml; lines wait in the logs of this machine, as long as it keeps them";
 
 /** The resolvers for names outside of the cluster, by the status of DNS. */
 export function nameserversFinding(status: unknown): Finding {

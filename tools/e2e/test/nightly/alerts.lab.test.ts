@@ -249,7 +249,7 @@ it("sends one begin and one end of each condition", async () => {
 });
 
 interface Instances {
-  readonly instances: readonly { readonly committed: boolean; readonly state: string }[];
+  readonly instances: readonly { readonly committed: boolean }[];
 }
 interface Operations {
   readonly operations: readonly {
@@ -290,9 +290,7 @@ it("sends that a machine is away and that cleanup is owed there, once each, late
   // The new instance runs before m3, which has the old one, is cut off.
   const moving = deploy(fourth("m1"), [5]);
   await within("the new instance", 60_000, async () =>
-    (await cluster.json<Instances>(1, ["ps", "fourth"])).instances.some(
-      ({ committed, state }) => !committed && state === "running",
-    ),
+    (await cluster.json<Instances>(1, ["ps", "fourth"])).instances.some(({ committed }) => !committed),
   );
   await cluster.lab.partition(3, 1);
   await cluster.lab.partition(3, 2);
@@ -317,6 +315,7 @@ it("sends that a machine is away and that cleanup is owed there, once each, late
     expect(await counts("operation_open", owing?.operation ?? "none")).toEqual(ONCE);
   } finally {
     await cluster.lab.heal();
+    await everywhere("curl -sS http://127.0.0.1:9999/work");
   }
   await within("alerts that wait for nothing", 120_000, async () =>
     (await list()).alerts.every(({ waiting, state }) => waiting === 0 && state === "ok"),
