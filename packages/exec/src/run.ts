@@ -58,6 +58,7 @@ export async function run(
 /** A program that runs, with its streams. */
 export interface RunningProgram {
   readonly stdin: Writable;
+  /** To be read in the same turn of the event loop: what comes while it has no reader is thrown away. */
   readonly stdout: Readable;
   readonly stderr: Readable;
   readonly pid: number | undefined;

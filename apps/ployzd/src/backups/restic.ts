@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { findProgram, run, spawnStream } from "@ployz/exec";
 import { type RepositoryAt, type SecretRef, type Store, secretKey } from "@ployz/primitives/protocol";
@@ -134,7 +134,7 @@ function resticOn(
         late ??= setTimeout(() => program.kill("SIGKILL"), GRACE_MS);
       };
       signal.addEventListener("abort", stop, { once: true });
-      // At once: a program that ends early takes its streams with it.
+      // At once: a program that ends early takes its streams with it, and output without a reader is thrown away.
       const unread: unknown[] = [];
       const vain = (error: unknown) => {
         unread.push(error);
@@ -149,7 +149,7 @@ function resticOn(
                 vain(error);
               }
             })
-          : take(program.stdout).catch(vain);
+          : take(program.stdout.pipe(new PassThrough())).catch(vain);
       let left = VAIN_TRIES;
       createInterface({ input: program.stderr }).on("line", (text) => {
         if (isVain(text) && --left === 0) stop();
