@@ -15,6 +15,7 @@ import { contentHandlers } from "../src/participant/images.ts";
 import { instanceHandlers } from "../src/participant/instances.ts";
 import { openMachines } from "../src/participant/machines.ts";
 import { observeMachine } from "../src/participant/observe.ts";
+import { openSessions } from "../src/participant/sessions.ts";
 import { openBuilds } from "../src/participant/update/builds.ts";
 import type { VolumeDeps } from "../src/participant/volumes/deps.ts";
 import { instanceVolumes, volumeHandlers } from "../src/participant/volumes/open.ts";
@@ -145,6 +146,7 @@ async function openMachine(options: {
     });
     const world = {
       ...{ runtime, bundles, address: `${subnet}.1` },
+      sessions: openSessions({ runtime, pause: join(dir, "pause"), log: () => {} }),
       reservations: await openReservations(join(dir, "reservations.json"), {
         first: `${subnet}.2`,
         last: `${subnet}.250`,

@@ -31,6 +31,7 @@ import { cutOff, leaveHandler } from "../participant/leave.ts";
 import { openLiveness } from "../participant/liveness.ts";
 import { openMachines } from "../participant/machines.ts";
 import { observeMachine } from "../participant/observe.ts";
+import { openSessions } from "../participant/sessions.ts";
 import { openBuilds } from "../participant/update/builds.ts";
 import { updateHandlers } from "../participant/update/handlers.ts";
 import type { VolumeDeps } from "../participant/volumes/deps.ts";
@@ -80,15 +81,13 @@ export async function openMember(
   const substrate = await openSubstrate(around, initial);
   const started = await substrate.up(initial);
   if (started.length > 0) log.info({ started }, "data plane");
-
   const reservations = await openReservations(paths.reservations, substrate.range);
   const fences = await openFences(paths.fences, () => newestLease(nats));
   const bundles = openBundles(paths.bundles);
   await bundles.tidy();
   const builds = openBuilds(payload, paths.releaseKey);
   const nats = openStore({
-    servers: initial.storeServers,
-    nkeySeed: identity.nkeySeed,
+    ...{ servers: initial.storeServers, nkeySeed: identity.nkeySeed },
     ...{ cluster: cluster.id, machine: self.id, generation: cluster.generation },
     blocked: substrate.storeBlocked,
   });
@@ -109,8 +108,9 @@ export async function openMember(
     ...{ inTurn: serialiseByKey(), now: Date.now, log: warn("volumes") },
   };
   const deps = {
-    ...{ endedLogs, log: warn("instances") },
+    sessions: openSessions({ runtime, pause: paths.pause, log: warn("run") }),
     ...{ runtime, reservations, stopped, bundles, address: self.address },
+    ...{ endedLogs, log: warn("instances") },
     ...{ files: openInstanceFiles(paths.instanceFiles), secrets: openInstanceSecrets(paths.secrets) },
     readSecrets: (refs: readonly SecretRef[]) => secrets.read(refs),
     volumes: instanceVolumes(volumes, paths.volumes),

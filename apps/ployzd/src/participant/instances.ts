@@ -13,6 +13,7 @@ import type { EndedLogs } from "./ended-logs.ts";
 import type { Handlers } from "./handlers.ts";
 import { labelsOf, usesOf, type VolumeUse } from "./labels.ts";
 import { awaitReady, lastLines } from "./readiness.ts";
+import type { Sessions } from "./sessions.ts";
 
 export interface InstanceDeps {
   readonly runtime: Runtime;
@@ -26,6 +27,7 @@ export interface InstanceDeps {
   readonly endedLogs: EndedLogs;
   log(error: unknown): void;
   readonly volumes: InstanceVolumes;
+  readonly sessions: Sessions;
   /** The machine's overlay address, on which its DNS listens. */
   readonly address: string;
 }
@@ -132,15 +134,17 @@ export function instanceHandlers(deps: InstanceDeps): Pick<Handlers, InstanceCom
     "instance.start": (start) =>
       inTurn(start.id, () =>
         volumes.use(start, async () => {
-          await runtime.create(await instanceSpec(start, deps));
+          const spec = await instanceSpec(start, deps);
+          await runtime.create(start.interactive === true ? await deps.sessions.waiting(spec) : spec);
           const { startedAt } = await runtime.start(start.id);
+          if (start.interactive === true) deps.sessions.opened(start.id);
           return { startedAt: startedAt ?? "" };
         }),
       ),
     "instance.ready": (args, { signal }) => awaitReady(runtime, args, signal),
-    "instance.wait": async ({ id, timeoutMs }, { signal }) => {
+    "instance.wait": async ({ id, timeoutMs, interactive }, { signal }) => {
       const exitCode = await jobEnd(runtime, id, timeoutMs, signal);
-      if (exitCode !== 0) {
+      if (exitCode !== 0 && interactive !== true) {
         throw new PloyzError({
           code: "job_failed",
           message: `${id} ended with exit code ${exitCode}`,

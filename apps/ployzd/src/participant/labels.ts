@@ -1,5 +1,6 @@
 import type { InstanceStart, InstanceVolume, ObservedInstance } from "@ployz/primitives/protocol";
 import type { InstanceStatus } from "@ployz/runtime";
+import { SESSION } from "./sessions.ts";
 
 /** Ownership labels on the substrate: an instance's identity and its operation, readable without a journal. */
 export function labelsOf(start: InstanceStart): Readonly<Record<string, string>> {
@@ -10,6 +11,7 @@ export function labelsOf(start: InstanceStart): Readonly<Record<string, string>>
     kind: start.kind,
     revision: start.revision,
     operation: start.operation,
+    ...(start.interactive === true && SESSION),
     // What it runs stays, whatever commits name: see images/cleaning.
     ...(start.image !== undefined && { image: start.image.digest }),
     ...(start.bundle !== undefined && { bundle: start.bundle.digest }),

@@ -1,12 +1,12 @@
-import { rename, writeFile } from "node:fs/promises";
 import { PassThrough, Writable } from "node:stream";
 import { createBackoff, drained, identify, signalProcess } from "@ployz/exec";
 import type { Commit, InstanceAsk } from "@ployz/primitives/protocol";
-import { type Attached, type InstanceSpec, pauseProgram } from "@ployz/runtime";
+import type { Attached, InstanceSpec } from "@ployz/runtime";
 import { PloyzError } from "../error-codes.ts";
 import { askLook } from "../host/follower-client.ts";
 import { committedStart } from "../participant/adopt.ts";
 import { type InstanceDeps, instanceSpec } from "../participant/instances.ts";
+import { endedBy, withPause } from "../participant/interactive.ts";
 import { type RunRecord, readRuns, removeRun, writeRun } from "../state/runs.ts";
 import { refuseSingleWriter } from "../streams/single-writer.ts";
 import { ended } from "./ended.ts";
@@ -14,8 +14,6 @@ import { ended } from "./ended.ts";
 export type RunAsk = Extract<InstanceAsk, { kind: "run" }>;
 export type RunRow = RunRecord & { readonly state: "running" | "ended"; readonly exitCode?: number };
 
-/** Inside an interactive run. */
-const PAUSE = "/.ployz-pause";
 const FOLLOW_MS = 10_000;
 
 export interface RunDeps {
@@ -111,20 +109,8 @@ export function openRuns(deps: RunDeps): Runs {
       labels: { ...labels, kind: "run" },
       hostname: `${instance.service}-run`.slice(-63),
     };
-    if (isInteractive(ask))
-      return {
-        ...own,
-        ...{ entrypoint: [PAUSE], command: [] },
-        mounts: [...spec.mounts, { source: await pausePath(), target: PAUSE, readOnly: true }],
-      };
+    if (isInteractive(ask)) return withPause(own, runtime, deps.pause);
     return ask.argv === undefined ? own : { ...own, entrypoint: ask.argv, command: [] };
-  }
-
-  async function pausePath(): Promise<string> {
-    const { arch } = await runtime.facts();
-    await writeFile(`${deps.pause}.new`, pauseProgram(arch), { mode: 0o755 });
-    await rename(`${deps.pause}.new`, deps.pause);
-    return deps.pause;
   }
 
   async function begin(ask: RunAsk): Promise<void> {
@@ -150,34 +136,12 @@ export function openRuns(deps: RunDeps): Runs {
     }
   }
 
-  async function interactive(ask: RunAsk): Promise<Attached> {
-    const { terminal, term = "xterm", argv = [], run } = ask;
-    try {
-      const attached = await runtime.attach(
-        run,
-        argv,
-        terminal === undefined ? {} : { terminal, env: { TERM: term } },
-      );
-      const done = (async () => {
-        try {
-          return await attached.done;
-        } finally {
-          await end(run).catch(deps.log);
-        }
-      })();
-      done.catch(() => {});
-      return {
-        ...attached,
-        done,
-        async kill() {
-          await attached.kill();
-          endQuietly(run);
-        },
-      };
-    } catch (error) {
-      await end(run).catch(deps.log);
-      throw error;
-    }
+  function interactive({ terminal, term = "xterm", argv = [], run }: RunAsk): Promise<Attached> {
+    const options = terminal === undefined ? {} : { terminal, env: { TERM: term } };
+    return endedBy(
+      () => runtime.attach(run, argv, options),
+      () => end(run).catch(deps.log),
+    );
   }
 
   /** Its output, and its end. The connection's end is not its end, unless the caller asked for that. */

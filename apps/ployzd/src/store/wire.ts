@@ -8,6 +8,7 @@ import type { MembershipFollower } from "../mesh/follow.ts";
 import type { Identity } from "../mesh/identity.ts";
 import type { Membership } from "../mesh/membership.ts";
 import type { Substrate, Surroundings } from "../mesh/substrate.ts";
+import type { InstanceDeps } from "../participant/instances.ts";
 import { peerClient } from "../peers/ask.ts";
 import { type PeerHandlers, peerServer } from "../peers/serve.ts";
 import { type ClusterRuns, clusterRuns } from "../runs/cluster.ts";
@@ -35,7 +36,7 @@ export interface Wiring {
   readonly follower: MembershipFollower;
   readonly signal: AbortSignal;
   readonly log: Logger;
-  readonly instances: RunDeps["instances"];
+  readonly instances: RunDeps["instances"] & Pick<InstanceDeps, "sessions">;
   addressOf(machine: string): string | undefined;
 }
 
@@ -77,8 +78,10 @@ export async function wirePeers(wiring: Wiring): Promise<{
     ...{ heads, now: () => new Date(), log: (error: unknown) => log.warn({ err: error }, "run") },
   });
   await runs.resume();
+  const { sessions } = wiring.instances;
+  await sessions.tidy().catch((error: unknown) => log.warn({ err: error }, "run"));
   const streams = openStreams({
-    ...{ self: self.id, runtime: substrate.runtime, leftovers, runs, store, ask },
+    ...{ self: self.id, runtime: substrate.runtime, leftovers, runs, sessions, store, ask },
     heads,
     connect: connectTo(wiring.addressOf, config.transferPort),
     log: (error) => log.warn({ err: error }, "stream"),

@@ -32,11 +32,17 @@ export interface RunPrograms {
   start(ask: Extract<InstanceAsk, { kind: "run" }>): Promise<Attached>;
 }
 
+/** Runs programs in instances that wait for one. */
+export interface SessionPrograms {
+  attach(id: string, open: () => Promise<Attached>): Promise<Attached>;
+}
+
 export interface StreamDeps {
   readonly self: string;
   readonly runtime: Runtime;
   readonly leftovers: Leftovers;
   readonly runs: RunPrograms;
+  readonly sessions: SessionPrograms;
   readonly store: Store;
   readonly ask: AskPeer;
   readonly connect: Connect;
@@ -55,8 +61,14 @@ export type Admit = (ask: StreamAsk) => StreamAsk;
 export function openStreams(deps: StreamDeps) {
   const { self, runtime, runs, leftovers, ask: askPeer } = deps;
 
+  function programOf(ask: InstanceAsk): Promise<Attached> {
+    if (ask.kind === "run") return runs.start(ask);
+    const open = () => openProgram(runtime, ask);
+    return ask.kind === "exec" && ask.once === true ? deps.sessions.attach(ask.id, open) : open();
+  }
+
   async function serveHere(channel: Channel, ask: InstanceAsk): Promise<void> {
-    const program = ask.kind === "run" ? await runs.start(ask) : await openProgram(runtime, ask);
+    const program = await programOf(ask);
     const forget = await leftovers.note(program.pid).catch(async (error: unknown) => {
       await program.kill();
       throw error;
@@ -84,6 +96,7 @@ export function openStreams(deps: StreamDeps) {
     const first = await near.frames.next();
     if (first.done === true || first.value.kind !== FRAME.ask) return;
     const asked = admit(askOf(JSON.parse(first.value.payload.toString("utf8"))));
+    if (asked.kind === "exec" && asked.once !== undefined) return answerSession(near, asked, asked.once);
     const { head, found, of } = candidates(deps, {
       ...asked,
       slot: asked.kind === "run" ? undefined : asked.slot,
@@ -101,6 +114,24 @@ export function openStreams(deps: StreamDeps) {
         ...{ operation, id, machine: instance.machine, slot: run ? "run" : instance.slot },
       });
     const opened: StreamOpened = { machine: instance.machine, instance: id, slot: instance.slot, of };
+    await near.send(FRAME.opened, JSON.stringify(opened));
+    await serve(near);
+  }
+
+  /** The operation that made the instance is its record. */
+  async function answerSession(
+    near: Channel,
+    asked: Extract<StreamAsk, { kind: "exec" }>,
+    { machine, id }: NonNullable<Extract<StreamAsk, { kind: "exec" }>["once"]>,
+  ): Promise<void> {
+    if (!id.startsWith(`${asked.namespace}.${asked.service}.`))
+      throw new PloyzError({
+        code: "no_such_instance",
+        message: `${id} is not an instance of ${asked.namespace}/${asked.service}`,
+        hint: "run the command again",
+      });
+    const serve = await reach(machine, instanceAskOf({ ...asked, id, once: true }));
+    const opened: StreamOpened = { machine, instance: id, slot: 1, of: 1 };
     await near.send(FRAME.opened, JSON.stringify(opened));
     await serve(near);
   }

@@ -28,6 +28,9 @@ const CONTAINER = {
 } as const satisfies Partial<Record<keyof ContainerSpec, string>>;
 const CONTAINER_FEATURES = Object.values(CONTAINER);
 
+/** Instances that wait for the program of a stream. */
+export const SESSIONS = "run.sessions";
+
 /**
  * What a machine does that one of an earlier version leaves out without a word: it would open a route that has `allow`. A machine lists those that
  * it knows in its observation; a plan with another one is refused.
@@ -43,6 +46,7 @@ export const FEATURES: readonly string[] = [
   "canary",
   "tls-alpn-01",
   "host_ports",
+  SESSIONS,
   ...CONTAINER_FEATURES,
 ];
 

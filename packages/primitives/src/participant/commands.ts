@@ -54,8 +54,11 @@ export interface Commands
     args: { id: string; address: string; ports: Readonly<Record<string, number>>; ready: Readiness };
     out: { readyMs: number };
   };
-  /** Waits for a job's end: `job_failed` with `details.exitCode` and `details.logs` when it is not 0, `job_timeout` when it lasts longer. */
-  "instance.wait": { args: { id: string; timeoutMs: number }; out: { exitCode: number } };
+  /** Waits for a job's end: `job_failed` with `details.exitCode` and `details.logs` when it is not 0, `job_timeout` when it lasts longer. `interactive`: its exit code is the caller's matter. */
+  "instance.wait": {
+    args: { id: string; timeoutMs: number; interactive?: boolean };
+    out: { exitCode: number };
+  };
   /** Stops without removing (stop-first): SIGTERM, then SIGKILL after the grace. */
   "instance.stop": { args: { id: string; graceMs: number }; out: null };
   /** Starts an instance that `instance.stop` stopped: its undo. */
@@ -213,6 +216,8 @@ export type InstanceStart = {
   readonly stopGraceMs: number;
   /** Volumes of this machine, by id, and where they are mounted in the instance. */
   readonly volumes?: readonly InstanceVolume[];
+  /** It waits for the program of a stream, and ends with it: within a minute, if none comes. */
+  readonly interactive?: boolean;
 };
 
 /** A volume of an instance, and where it is mounted. */

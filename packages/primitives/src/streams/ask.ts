@@ -5,6 +5,9 @@ import type { Shape } from "../model/shape.ts";
 /** `NAMESPACE.SERVICE.run.TAIL` */
 export const RUN_ID = "^[a-z0-9][a-z0-9-]{0,62}\\.[a-z0-9][a-z0-9-]{0,62}\\.run\\.[a-z0-9]{8}$";
 
+/** `NAMESPACE.SERVICE.once.TAIL` */
+const ONCE_ID = RUN_ID.replace("run", "once");
+
 const port = Type.Integer({ minimum: 1, maximum: 65_535, description: "a port" });
 const cells = Type.Integer({ minimum: 1, maximum: 10_000 });
 /** Columns and rows. */
@@ -24,8 +27,13 @@ const screen = {
   term: Type.Optional(Type.String({ pattern: "^[A-Za-z0-9][A-Za-z0-9._+-]{0,60}$" })),
 };
 const program = { kind: Type.Literal("exec"), argv, ...screen };
+/** An interactive instance of a `volume-run`, of which no commit knows. */
+const once = Type.Object({
+  machine: label("a machine"),
+  id: Type.String({ pattern: ONCE_ID, description: "an instance of a volume-run" }),
+});
 const flag = Type.Optional(Type.Boolean());
-const once = {
+const oneOff = {
   kind: Type.Literal("run"),
   /** Absent: the service's own command. */
   argv: Type.Optional(argv),
@@ -57,8 +65,8 @@ const as = Type.Optional(
 
 /** The request of ployzctl to a daemon. */
 export const StreamAsk = Type.Union([
-  Type.Object({ ...program, ...target, ...hidden, as }),
-  Type.Object({ ...once, ...target, ...hidden }),
+  Type.Object({ ...program, ...target, ...hidden, as, once: Type.Optional(once) }),
+  Type.Object({ ...oneOff, ...target, ...hidden }),
   Type.Object({ ...connection, ...target }),
 ]);
 export type StreamAsk = Shape<typeof StreamAsk>;
@@ -67,9 +75,9 @@ const runId = Type.String({ pattern: RUN_ID, description: "a run" });
 const instance = { id: Type.String({ minLength: 1, maxLength: 200 }) };
 /** The same for one instance of a machine, as daemons ask each other. */
 export const InstanceAsk = Type.Union([
-  Type.Object({ ...program, ...instance }),
+  Type.Object({ ...program, ...instance, once: flag }),
   /** `id`: an instance of the service, whose program, environment and secrets the new one has. */
-  Type.Object({ ...once, ...instance, ...hidden, by, run: runId }),
+  Type.Object({ ...oneOff, ...instance, ...hidden, by, run: runId }),
   Type.Object({ ...connection, ...instance }),
 ]);
 export type InstanceAsk = Shape<typeof InstanceAsk>;

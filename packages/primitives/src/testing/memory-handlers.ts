@@ -161,13 +161,14 @@ export function handlersOf(machine: MemoryMachine, setting: MachineSetting): Han
       if (signal.aborted) throw signal.reason;
       return fail("not_ready", `${id} was not ready within ${ready.timeoutMs} ms`, { logs });
     },
-    "instance.wait": async ({ id, timeoutMs }, { signal }) => {
+    "instance.wait": async ({ id, timeoutMs, interactive }, { signal }) => {
       const { exitCode = 0, ready, logs = [] } = setting.behaviour(instance(id).start);
       if (ready === "never") {
         await clock.sleep(timeoutMs, signal);
         return fail("deadline_exceeded", `job ${id} did not end within ${timeoutMs} ms`, { logs });
       }
-      if (exitCode !== 0) return fail("job_failed", `job ${id} exited with ${exitCode}`, { exitCode, logs });
+      if (exitCode !== 0 && interactive !== true)
+        return fail("job_failed", `job ${id} exited with ${exitCode}`, { exitCode, logs });
       return { exitCode };
     },
     "instance.stop": ({ id }) => {

@@ -20,6 +20,11 @@ export const Input = Type.Object({
       description: "The service that has the volumes stands still meanwhile, and is started again.",
     }),
   ),
+  interactive: Type.Optional(
+    Type.Boolean({
+      description: "A stream runs the program: its instance waits for one, and ends with it.",
+    }),
+  ),
   limitMs: Type.Optional(
     Type.Integer({
       ...{ minimum: 1, maximum: 86_400_000 },

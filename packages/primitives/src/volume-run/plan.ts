@@ -10,6 +10,7 @@ import type { RunFacts } from "../job-run/record.ts";
 import { instanceRevision } from "../manifest/revision.ts";
 import { formatDuration } from "../manifest/units.ts";
 import type { Commit, Instance, JobSpec, ServiceSpec, Volume } from "../model/commit.ts";
+import { SESSIONS } from "../model/features.ts";
 import { operationTail } from "../model/ids.ts";
 import { own } from "../model/own.ts";
 import { DEFAULT_LIMIT_MS, type VolumeRunInput } from "./input.ts";
@@ -39,7 +40,7 @@ export function plan(
   const scope = secretScope(commit, facts);
   const refusals = [
     ...writers(commit, volumes, stopping, input),
-    ...unfit(machine, facts),
+    ...unfit(machine, facts, input),
     ...scope.refuse(`services.${service}`, spec),
     ...missing(`services.${service}`, spec, facts),
   ];
@@ -65,7 +66,7 @@ export function plan(
   return {
     basis: [{ key: `commit.${namespace}`, revision: head.revision }],
     prepare: around(prepareSteps(candidate, namespace, facts), candidate, {
-      ...{ namespace, owner, stopping, volumesOf },
+      ...{ namespace, owner, stopping, volumesOf, interactive: input.interactive === true },
       gateways: routed ? gateways : [],
     }),
     settle: settleSteps(candidate, namespace).flatMap((step): Step[] =>
@@ -89,10 +90,13 @@ export function plan(
 const volumesIn = ({ volumes }: Commit, owner: ServiceSpec): readonly Volume[] =>
   volumes.filter(({ name }) => Object.hasOwn(owner.volumes, name));
 
-const jobOf = (spec: ServiceSpec, { argv, limitMs = DEFAULT_LIMIT_MS }: VolumeRunInput): JobSpec => ({
+const jobOf = (
+  spec: ServiceSpec,
+  { argv, interactive, limitMs = DEFAULT_LIMIT_MS }: VolumeRunInput,
+): JobSpec => ({
   ...spec,
   timeoutMs: limitMs,
-  ...(argv !== undefined && { entrypoint: argv, command: [] }),
+  ...(argv !== undefined && interactive !== true && { entrypoint: argv, command: [] }),
 });
 
 /** Its content is nowhere. */
@@ -139,7 +143,11 @@ function writers(
     });
 }
 
-function unfit(machine: string, { machines }: ChangeFacts): readonly Refusal[] {
+function unfit(
+  machine: string,
+  { machines }: ChangeFacts,
+  { interactive }: VolumeRunInput,
+): readonly Refusal[] {
   const found = machines.find(({ record }) => record.id === machine);
   if (found?.observation === undefined)
     return [
@@ -147,6 +155,15 @@ function unfit(machine: string, { machines }: ChangeFacts): readonly Refusal[] {
         code: "machine_unreachable",
         message: `machine ${machine}, which has the volumes, does not answer`,
         hint: `check ${machine}: ployzctl machine ls`,
+        machine,
+      },
+    ];
+  if (interactive === true && found.observation.features?.includes(SESSIONS) !== true)
+    return [
+      {
+        code: "machine_outdated",
+        message: `machine ${machine}, which has the volumes, has no interactive runs: the version of Ployz there is too old`,
+        hint: `update it first: ployzctl machine update ${machine}`,
         machine,
       },
     ];
@@ -170,11 +187,13 @@ function around(
     readonly owner: ServiceSpec;
     readonly volumesOf: string;
     readonly stopping: readonly Instance[];
+    readonly interactive: boolean;
     /** None: there is nothing to hold. */
     readonly gateways: readonly string[];
   },
 ): readonly Step[] {
-  const { namespace, owner, volumesOf, stopping, gateways } = of;
+  const { namespace, owner, volumesOf, stopping, interactive, gateways } = of;
+  const session = interactive && { interactive };
   const hold = { machines: gateways, namespace, service: volumesOf, ms: DEFAULT_HOLD_MS };
   const before = job.filter(({ kind }) => kind !== "start" && kind !== "wait").map((step) => step.id);
   const held = gateways.length > 0 ? [`hold ${volumesOf}`] : [];
@@ -210,8 +229,16 @@ function around(
     ...stops,
     ...job.flatMap((step): Step[] => {
       if (step.kind === "start")
-        return [{ ...step, needs: [...step.needs, ...stops.map((stop) => stop.id)] }];
-      return step.kind === "wait" ? [{ ...step, title: `run ${name} on ${machine}` }] : [];
+        return [
+          {
+            ...step,
+            args: { ...step.args, instance: { ...step.args.instance, ...session } },
+            needs: [...step.needs, ...stops.map((stop) => stop.id)],
+          },
+        ];
+      return step.kind === "wait"
+        ? [{ ...step, title: `run ${name} on ${machine}`, args: { ...step.args, ...session } }]
+        : [];
     }),
     {
       ...{ id: remove, kind: "remove", machine, title: `remove ${id} on ${machine}` },

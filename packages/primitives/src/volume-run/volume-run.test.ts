@@ -62,6 +62,10 @@ test("a program that fails is undone: the service runs again, and the error has 
   });
   expect(await running(world)).toEqual([]);
   expect(JSON.stringify(await inspect(world)).replace(",prod.tool.once", "")).toBe(JSON.stringify(before));
+  // Of a program that a stream runs, the exit code is the caller's matter.
+  expect(await apply(world, volumeRun, { ...input, service: "tool", interactive: true })).toMatchObject({
+    ...{ state: "done", owed: [] },
+  });
 });
 
 test("a stopped service needs no stop", async () => {

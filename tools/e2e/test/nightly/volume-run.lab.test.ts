@@ -121,6 +121,64 @@ it("a killed ployzctl ends nothing; Ctrl-C and the limit end the run, and the se
   await back();
 });
 
+/** Types into an interactive run on a terminal of machine `i`. */
+const typed = (i: number, keys: string, command: string) =>
+  sh(
+    i,
+    `(${keys}) | script -qec "stty rows 33 cols 101; ployzctl run -it --rm ${alone.slice(1).join(" ")} -- ${command}; echo code \\$?" /dev/null`,
+  );
+
+it("an interactive run has a terminal, the volume and its exit code, and the service runs again", async () => {
+  const { stdout } = await typed(
+    there,
+    "sleep 25; echo cat /data/kept; sleep 1; echo stty size; sleep 1; echo exit 9; sleep 15",
+    "sh",
+  );
+  for (const part of ["kept\r\n", "33 101\r\n", "prod/db runs again", "code 9\r\n"])
+    expect(stdout).toContain(part);
+  await back();
+  const [last] = (
+    await cluster.json<{ operations: readonly { state: string; primitive: string }[] }>(1, ["ops", "ls"])
+  ).operations;
+  expect(last).toMatchObject({ primitive: "volume-run", state: "done" });
+});
+
+it("an interactive run ends with its connection, its daemons and its machine, and the service runs again", async () => {
+  const start = async (mark: string) => {
+    await sh(
+      there,
+      `setsid ployzctl run -i ${alone.slice(1).join(" ")} -- sh -c 'echo begun; sleep 600; : ${mark}' </dev/zero >/tmp/${mark} 2>/tmp/${mark}.err & echo $! >/tmp/${mark}.pid`,
+    );
+    await within(`${mark} has begun`, 60_000, async () =>
+      (await sh(there, `cat /tmp/${mark}`)).stdout === "begun\n" ? true : undefined,
+    );
+  };
+  const ended = async (mark: string) => {
+    await back();
+    expect((await sh(here, `pgrep -f '[:] ${mark}' | wc -l`)).stdout.trim()).toBe("0");
+    expect((await sh(here, "ployzctl ps prod -o wide")).stdout).not.toContain(".once.");
+  };
+  await start("session1");
+  await sh(there, "kill -9 $(pgrep -f '[p]loyzctl run -i')");
+  await ended("session1");
+  for (const [mark, machine] of [
+    ["session2", there],
+    ["session3", here],
+  ] as const) {
+    await start(mark);
+    await sh(machine, "kill -9 $(pgrep -f '[p]loyzd.* run')");
+    await ended(mark);
+  }
+  await start("session4");
+  await cluster.lab.partition(1, 2);
+  // Its machine has killed the program before the operation continues.
+  await within("no process is left", 60_000, async () =>
+    (await sh(here, "pgrep -f '[:] session4' | wc -l")).stdout.trim() === "0" ? true : undefined,
+  );
+  await cluster.lab.heal();
+  await ended("session4");
+});
+
 it("the service comes back after a power cut of its machine", async () => {
   await begin(there, "power");
   await cluster.lab.cut(here);

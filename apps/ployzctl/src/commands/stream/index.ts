@@ -43,7 +43,7 @@ export const streamCommands: readonly Command[] = [
       "With --keep the instance stays after its end, with its files, and ps and run ls list it, until: ployzctl run stop ID.",
       "With -i or -t the program ends with the connection, and runs beside the image's entrypoint. Without them its output is shown, Ctrl-C is passed on, and a lost connection leaves it running, unless --rm is given.",
       "It runs on a machine that has an instance of the service. A service whose volume has a single writer is refused.",
-      "With --with-volumes-of it is an operation, and has the volumes of that service, where that service has them. With --stop the service stands still meanwhile: requests wait at the gateways for at most a minute, and the same instance runs again afterwards, whatever becomes of the run, of this program, of the daemon or of the machine. Ctrl-C ends the run. The namespace cannot be changed meanwhile. Its log is kept, and with --json the document of the operation is printed.",
+      "With --with-volumes-of it is an operation, and has the volumes of that service, where that service has them. With --stop the service stands still meanwhile: requests wait at the gateways for at most a minute, and the same instance runs again afterwards, whatever becomes of the run, of this program, of the daemon or of the machine. Ctrl-C ends the run. With -i or -t it ends with the connection, too, and a lost one ends it. The namespace cannot be changed meanwhile. Its log is kept, and with --json the document of the operation is printed.",
     ],
     args: [
       { name: "service", summary: "NAMESPACE/SERVICE", required: true, source: "service" },
@@ -73,6 +73,7 @@ export const streamCommands: readonly Command[] = [
       "ployzctl run prod/web --detach -- bin/import",
       "ployzctl run prod/web --keep -- bin/report",
       "ployzctl run prod/db --with-volumes-of prod/db --stop -- bin/repair /data",
+      "ployzctl run -it --rm prod/db --with-volumes-of prod/db --stop -- sh",
     ],
     run: async (context, input) => (await import("./run.ts")).runOnce(context, input),
   },

@@ -253,7 +253,7 @@ export type ChangeKinds = VolumeKinds &
       out: null;
     };
     wait: {
-      args: At & { readonly id: string; readonly timeoutMs: number };
+      args: At & { readonly id: string; readonly timeoutMs: number; readonly interactive?: boolean };
       out: { readonly exitCode: number };
     };
     stop: { args: At & { readonly id: string; readonly graceMs: number }; out: null };
