@@ -159,7 +159,7 @@ it("an interactive run ends with its connection, its daemons and its machine, an
     expect((await sh(here, "ployzctl ps prod -o wide")).stdout).not.toContain(".once.");
   };
   await start("session1");
-  await sh(there, "kill -9 $(pgrep -f '[p]loyzctl run -i')");
+  await sh(there, "kill -9 $(cat /tmp/session1.pid)");
   await ended("session1");
   for (const [mark, machine] of [
     ["session2", there],
