@@ -53,7 +53,7 @@ export async function deployFile(
   const { manifest, folder, file, named, unread } = loaded;
   if (unread !== undefined)
     context.progress.note(`read ${file} alone; ${unread} is read where it is named: -f ${file} -f ${unread}`);
-  else if (options.files.length !== 1) context.progress.note(`read ${file}`);
+  else if (options.files.length > 1) context.progress.note(`read ${file}`);
   const other = `${file} names the namespace ${named}; it is deployed into ${manifest.namespace}`;
   if (named !== manifest.namespace) context.progress.note(`warning: ${other}`);
   return deployManifest(context, {

@@ -74,7 +74,7 @@ export const scheduleCommands: readonly Command[] = [
   },
   {
     path: ["schedule", "rm"],
-    summary: "End a schedule of the cluster",
+    summary: "Remove a schedule of the cluster",
     prints: CHANGE,
     args: [own],
     options: { ...PREVIEW, ...YES },

@@ -93,6 +93,6 @@ export async function remove(context: Context, input: Input): Promise<Outcome> {
   return changeAfterAsking(
     context,
     { primitive: "schedule-rm", input: { name } },
-    { input, question: `End the schedule ${name}?` },
+    { input, question: `Remove the schedule ${name}?` },
   );
 }

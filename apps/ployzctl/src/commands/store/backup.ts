@@ -25,7 +25,8 @@ export async function snapshot(context: Context, input: Input): Promise<StoreSna
   }
   if (given === undefined)
     throw usage("--output FILE or --repository NAME is missing", "for example -o backup.ployz");
-  if (Object.keys(keep).length > 0) throw usage("--keep-…: only backups in a repository are deleted");
+  if (Object.keys(keep).length > 0)
+    throw usage("--keep-last and its like go with --repository: a rule is about its backups");
   if (input.flag("preview")) throw usage("--preview: a backup to a file changes nothing");
   const path = resolve(context.terminal.cwd, given);
   await needAbsent(path, given);
@@ -105,7 +106,9 @@ async function repositoryOf(input: Input, other: string | undefined): Promise<st
   if (name === undefined) return undefined;
   if (other !== undefined) throw usage(`--repository and ${other} exclude each other`);
   if (input.flag("passphrase-stdin") || input.text("passphrase-file") !== undefined)
-    throw usage("--passphrase-…: the repository's password is the passphrase");
+    throw usage(
+      "--passphrase-file and --passphrase-stdin go with a file: the repository's password is the passphrase",
+    );
   return needLabel("--repository", name);
 }
 
