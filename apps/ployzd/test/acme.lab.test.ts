@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
+import { createServer as createHttps } from "node:https";
 import { type AddressInfo, createServer as createTcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +11,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { newAccountKey } from "../src/certificates/accounts.ts";
 import { type Account, orderCertificate, type Solver } from "../src/certificates/acme.ts";
 import { overDns } from "../src/certificates/dns.ts";
+import { certificateId } from "../src/certificates/renewal-info.ts";
 
 const LOOPBACK = "127.0.0.1";
 const cleanups: (() => Promise<unknown> | unknown)[] = [];
@@ -25,7 +27,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function listen(server: Server): Promise<number> {
+async function listen(server: Pick<Server, "listen" | "close" | "address">): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve));
   cleanups.push(() => server.close());
   return (server.address() as AddressInfo).port;
@@ -46,6 +48,8 @@ const overHttp: Solver = {
 let directory = "";
 let root = "";
 let management = "";
+let rootFile = "";
+let ownServer: () => Promise<{ readonly key: string; readonly cert: string }>;
 /** pebble, which refuses a third of all nonces and remembers proved names, with its name server. */
 beforeAll(async () => {
   const dir = await mkdtemp(join(tmpdir(), "ployz-acme-"));
@@ -56,6 +60,8 @@ beforeAll(async () => {
     ...["-subj", "/CN=pebble", "-addext", `subjectAltName=IP:${LOOPBACK}`, "-keyout", key, "-out", cert],
   ]);
   root = await readFile(cert, "utf8");
+  rootFile = cert;
+  ownServer = async () => ({ key: await readFile(key, "utf8"), cert: root });
   const gateway = createServer(({ url = "" }, response) => {
     const answer = served.get(url.slice(url.lastIndexOf("/") + 1));
     response.writeHead(answer === undefined ? 404 : 200).end(answer);
@@ -119,6 +125,23 @@ it("gets a chain for several names, again when they are proved already, and leav
   expect(served.size).toBe(0);
   const again = await order(["www.a.test"]);
   expect(namesOf(again.chain)).toBe("DNS:www.a.test");
+});
+
+it("notes where the authority tells about renewals, and replaces a certificate that the authority does not know", async () => {
+  const told = "https://renewals.test/info";
+  const whole = JSON.parse((await run("curl", ["-fsS", "--cacert", rootFile, directory])).stdout) as object;
+  const front = createHttps(await ownServer(), (_, response) => {
+    response.end(JSON.stringify({ ...whole, renewalInfo: told }));
+  });
+  const url = `https://${LOOPBACK}:${await listen(front)}/dir`;
+  const asked = { solver: overHttp, roots: [root], signal: new AbortController().signal, progress() {} };
+  const { chain, renewalInfo } = await orderCertificate({ ...account, directory: url }, ["f.test"], asked);
+  expect(renewalInfo).toBe(`${told}/${certificateId(chain)}`);
+  const again = await orderCertificate({ ...account, directory: url }, ["f.test"], {
+    ...{ ...asked, replaces: `${told}/AAAA.AAAA` },
+  });
+  expect(namesOf(again.chain)).toBe("DNS:f.test");
+  expect(await order(["f.test"])).not.toHaveProperty("renewalInfo");
 });
 
 it("gets a wildcard by DNS, through a bridge to the name server", async () => {

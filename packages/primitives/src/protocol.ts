@@ -36,7 +36,9 @@ export {
   certificateFor,
   certificateKey,
   type RenewalRecord,
+  type RenewalWindow,
   renewalKey,
+  renewalWindowKey,
 } from "./model/certificate.ts";
 export { CLUSTER_BACKUPS, CLUSTER_SCHEDULES, STORE_BACKUP, scheduleTitle } from "./model/cluster-names.ts";
 export type * from "./model/commit.ts";

@@ -154,6 +154,7 @@ it("the other doors hold what their names promise", () => {
       "operationTail",
       "parseTarget",
       "renewalKey",
+      "renewalWindowKey",
       "samePort",
       "scheduleKey",
       "scheduleTitle",

@@ -6,11 +6,12 @@ import {
   type Commit,
   certificateFor,
   type RenewalRecord,
+  type RenewalWindow,
 } from "@ployz/primitives/protocol";
 import { ACME_KEY, authorityOf, EAB } from "../certificates/accounts.ts";
 import { checkCertificate, trustedRoots } from "../certificates/check.ts";
 import { LETS_ENCRYPT } from "../certificates/directories.ts";
-import { dueAt } from "../certificates/due.ts";
+import { renewalAt } from "../certificates/due.ts";
 import { seal } from "../certificates/sealed.ts";
 import { operationIds } from "../clock.ts";
 import type { Daemon } from "../daemon/daemon.ts";
@@ -106,9 +107,10 @@ type CertificateSource = Pick<Member, "store" | "heads"> & {
 /** Reads the store, so that a command sees what the one before it did. */
 export async function certificateList(member: CertificateSource): Promise<CertificateList> {
   const { facts } = member.store;
-  const [records, renewals, held] = await Promise.all([
+  const [records, renewals, windows, held] = await Promise.all([
     facts.list("certificate"),
     facts.list("renewal"),
+    facts.list("renewal-window"),
     member.secrets.held(),
   ]);
   return {
@@ -116,6 +118,7 @@ export async function certificateList(member: CertificateSource): Promise<Certif
     certificates: certificateRows({
       records: records.map(({ value }) => value),
       renewals: renewals.map(({ value }) => value),
+      windows: windows.map(({ value }) => value),
       held: new Set(held.map(({ namespace, name }) => `${namespace}/${name}`)),
       commits: member.heads().map(({ commit }) => commit),
       now: Date.now(),
@@ -127,12 +130,14 @@ export async function certificateList(member: CertificateSource): Promise<Certif
 export function certificateRows({
   records,
   renewals,
+  windows,
   held,
   commits,
   now,
 }: {
   readonly records: readonly CertificateRecord[];
   readonly renewals: readonly RenewalRecord[];
+  readonly windows: readonly RenewalWindow[];
   /** Sealed keys that the store has: `certificates/c01…`; absent: not looked at. */
   readonly held?: ReadonlySet<string>;
   readonly commits: readonly Commit[];
@@ -151,7 +156,8 @@ export function certificateRows({
     .map((record) => {
       const { name, names, issuer, fingerprint, notBefore, notAfter, method, directory, at, by } = record;
       const renewal = renewals.find((one) => one.name === name);
-      const due = dueAt(record);
+      const window = windows.find((one) => one.name === name && one.of === fingerprint);
+      const due = renewalAt(record, window);
       const lost = held !== undefined && !held.has(`${record.sealed.namespace}/${record.sealed.name}`);
       const failed = renewal !== undefined && renewal.of === fingerprint && renewal.failures > 0;
       const state = lost ? "lost" : Date.parse(notAfter) <= now ? "expired" : due <= now ? "due" : "valid";
@@ -159,6 +165,8 @@ export function certificateRows({
         ...{ name, names, issuer, fingerprint, notBefore, notAfter, method, at, by, state },
         ...(directory !== undefined && { directory }),
         ...(record.challenge !== undefined && { challenge: record.challenge }),
+        ...(window?.from !== undefined &&
+          window.to !== undefined && { window: { from: window.from, to: window.to } }),
         users: hosts.flatMap(({ host, user }) => (certificateFor(host, records) === record ? [user] : [])),
         ...(method !== "import" && { nextTry: failed ? renewal.next : new Date(due).toISOString() }),
         ...(renewal !== undefined && {

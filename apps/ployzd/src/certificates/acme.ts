@@ -1,7 +1,8 @@
-import { Agent, get } from "node:https";
+import { Agent } from "node:https";
 import { errorBody } from "@ployz/errors";
 import acme from "acme-client";
 import { PloyzError } from "../error-codes.ts";
+import { certificateId, renewalInfoOf } from "./renewal-info.ts";
 
 /** An account at an authority, with its key. */
 export interface Account {
@@ -31,8 +32,16 @@ export type Answer = {
 const [SHORTEST, LONGEST] = [500, 5_000];
 const LOOKS = 40;
 
+/** A chain with its key, and where the authority tells when to renew it, if it does. */
+export interface Issued {
+  readonly chain: string;
+  readonly key: string;
+  readonly renewalInfo?: string;
+}
+
 /**
- * Orders a certificate (RFC 8555): a chain, with a new P-256 key. A refused order leaves no pending authorization.
+ * Orders a certificate (RFC 8555): a chain, with a new P-256 key. A refused order leaves no pending authorization. `replaces`: where the authority
+ * tells about the certificate before, which may not count against its limits (RFC 9773, 5).
  * @throws PloyzError `certificate_refused` with the authority's reason, `authority_unreachable`.
  */
 export async function orderCertificate(
@@ -41,15 +50,17 @@ export async function orderCertificate(
   {
     solver,
     roots,
+    replaces,
     signal,
     progress,
   }: {
     readonly solver: Solver;
     readonly roots: readonly string[];
+    readonly replaces?: string | undefined;
     readonly signal: AbortSignal;
     progress(note: string): void;
   },
-): Promise<{ readonly chain: string; readonly key: string }> {
+): Promise<Issued> {
   const agent = new Agent({ ca: [...roots] });
   Object.assign(acme.axios.defaults, {
     ...{ httpsAgent: agent, timeout: 30_000 },
@@ -72,15 +83,24 @@ export async function orderCertificate(
       throw refused(error);
     }
   };
-  await step(`directory of ${at}`, () => reached(account.directory, agent));
+  // acme-client does not say why it has no connection.
+  const told = await step(`directory of ${at}`, () => renewalInfoOf(account.directory, { roots, signal }));
   await step(`account at ${at}`, () =>
     client.createAccount({
       termsOfServiceAgreed: true,
       ...(account.email !== undefined && { contact: [`mailto:${account.email}`] }),
     }),
   );
+  const before =
+    told !== undefined && replaces?.startsWith(`${told}/`) ? replaces.slice(told.length + 1) : "";
+  const asked = { identifiers: names.map((value) => ({ type: "dns" as const, value })) };
   const order = await step(`order at ${at}`, () =>
-    client.createOrder({ identifiers: names.map((value) => ({ type: "dns", value })) }),
+    before === ""
+      ? client.createOrder(asked)
+      : // One that it does not know, or whose successor it has issued, is no reason to go without a certificate.
+        client
+          .createOrder({ ...asked, replaces: before } as typeof asked)
+          .catch(() => client.createOrder(asked)),
   );
   const pending = (await step(`order at ${at}`, () => client.getAuthorizations(order))).filter(
     ({ status }) => status === "pending",
@@ -114,7 +134,9 @@ export async function orderCertificate(
       );
       // The order as it is now: one whose names were proved before was `ready` from the start, and is not awaited by its old state.
       const finalized = await client.finalizeOrder(order, csr);
-      return { chain: await client.getCertificate(finalized), key: key.toString() };
+      const chain = await client.getCertificate(finalized);
+      const id = told === undefined ? undefined : certificateId(chain);
+      return { chain, key: key.toString(), ...(id !== undefined && { renewalInfo: `${told}/${id}` }) };
     });
   } catch (error) {
     // An authority counts pending ones against its limits.
@@ -131,20 +153,6 @@ async function proofOf(authorization: acme.Authorization, text: string): Promise
   const [, certificate] = await acme.crypto.createAlpnCertificate(authorization, text, key);
   return [certificate, key].map((pem) => `${String(pem).trim()}\n`).join("");
 }
-
-/** acme-client does not say why it has no connection. */
-const reached = (directory: string, agent: Agent): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const asking = get(directory, { agent, timeout: 15_000 }, (response) => {
-      response.resume();
-      response.on("end", resolve);
-      response.on("error", reject);
-    });
-    asking.on("timeout", () =>
-      asking.destroy(Object.assign(new Error("it is silent"), { code: "ETIMEDOUT" })),
-    );
-    asking.on("error", reject);
-  });
 
 function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {

@@ -35,7 +35,7 @@ export function checkCertificate(
     /** Absent: the chain comes from its authority, and is taken as it is. */
     readonly roots?: readonly string[];
     readonly now: Date;
-  } & Pick<CertificateMeta, "method" | "directory" | "dns" | "challenge">,
+  } & Pick<CertificateMeta, "method" | "directory" | "dns" | "challenge" | "renewalInfo">,
 ): Checked {
   const given = (chain.match(BLOCK) ?? []).map(parsed);
   const privateKey = keyIn(key);

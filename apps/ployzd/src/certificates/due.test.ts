@@ -33,7 +33,7 @@ it("warns from the first failed renewal on, and loudly when the end is near", ()
     ...{ error: "no such host", next: "2026-03-02T01:00:00Z" },
   };
   const rows = (now: number, more: object = {}) =>
-    certificateRows({ records: [record], renewals: [], commits: [], now, ...more });
+    certificateRows({ records: [record], renewals: [], windows: [], commits: [], now, ...more });
   const warnings = (now: number, more: object = {}) => certificateWarnings(rows(now, more), now);
   expect(rows(start + DAY)).toMatchObject([
     { state: "valid", nextTry: new Date(start + 60 * DAY).toISOString() },

@@ -4,6 +4,7 @@ import {
   type Challenge,
   type Commands,
   certificateFor,
+  certificateKey,
   type MachineRecord,
   type Machines,
   type Store,
@@ -66,8 +67,9 @@ export function certificateHandlers(
       const kind = challenge ?? fitting(deps.config, alpn);
       // Loaded when it is first needed: it is large, and most daemons never order.
       const { orderCertificate } = await import("./acme.ts");
-      const issued = await orderCertificate(account, names, {
-        ...{ roots, signal, progress },
+      const present = (await facts.get(certificateKey(names[0] ?? "")))?.value;
+      const { renewalInfo, ...issued } = await orderCertificate(account, names, {
+        ...{ roots, signal, progress, replaces: present?.renewalInfo },
         solver:
           dns === undefined
             ? overGateways(deps, { kind, order: operation, signal })
@@ -78,6 +80,7 @@ export function certificateHandlers(
         ...{ method: dns === undefined ? kind : "dns-01", directory: account.directory },
         ...(dns !== undefined && { dns }),
         ...(challenge !== undefined && { challenge }),
+        ...(renewalInfo !== undefined && { renewalInfo }),
       });
       return {
         certificate,

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { errorBody } from "@ployz/errors";
 import {
   type CertificateRecord,
@@ -8,7 +7,9 @@ import {
   type Store,
 } from "@ployz/primitives/protocol";
 import type { Records } from "../state/records.ts";
-import { dueAt, pauseAfter } from "./due.ts";
+import { lifetimeOf, ownDelay, pauseAfter, renewalAt } from "./due.ts";
+import { type Due, inTime } from "./in-time.ts";
+import { followWindows } from "./windows.ts";
 
 export interface ScheduleDeps {
   readonly self: string;
@@ -19,70 +20,37 @@ export interface ScheduleDeps {
   log(error: unknown): void;
 }
 
-/** Looked at again after this time, whatever timers are worth on a machine that slept. */
-const LONGEST_MS = 3_600_000;
-
 /**
  * Renews certificates. Every machine has the schedule; each waits a little on its own, and the first one takes the certificate's lease. The others see its result
  * in the store, so that a failure too is everybody's last try. Resolves when the signal aborts.
  */
 export async function scheduleRenewals(deps: ScheduleDeps): Promise<void> {
-  const { mirror, signal } = deps;
-  /** No try before this time, by name: one that this machine could not make holds up no other. */
-  const later = new Map<string, number>();
-  let wake = () => {};
-  const stopListening = mirror.onChange(() => wake());
-  const abort = () => wake();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    while (!signal.aborted) {
-      const next = soonest(mirror, deps.self, later);
-      const wait = next === undefined ? LONGEST_MS : next.at - Date.now();
-      if (next !== undefined && wait <= 0) {
-        const { name } = next.record;
-        later.set(name, Date.now() + (await renew(next.record, deps)));
-        continue;
-      }
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.min(wait, LONGEST_MS));
-        timer.unref();
-        wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-  } finally {
-    signal.removeEventListener("abort", abort);
-    stopListening();
-  }
+  const renewals = inTime(
+    deps,
+    (later) => soonest(deps.mirror, deps.self, later),
+    (record) => renew(record, deps),
+  );
+  await Promise.all([renewals, followWindows(deps)]);
 }
-
-type Due = { readonly record: CertificateRecord; readonly at: number };
 
 function soonest(
   mirror: ScheduleDeps["mirror"],
   self: string,
   later: ReadonlyMap<string, number>,
-): Due | undefined {
+): Due<CertificateRecord> | undefined {
+  const windows = new Map(mirror.facts("renewal-window").map(({ value }) => [value.name, value]));
   const renewals = new Map(mirror.facts("renewal").map(({ value }) => [value.name, value]));
   return mirror
     .facts("certificate")
-    .flatMap(({ value: record }): readonly Due[] => {
+    .flatMap(({ value: record }): readonly Due<CertificateRecord>[] => {
       if (record.removed === true || record.method === "import") return [];
       const renewal = renewals.get(record.name);
       const last = renewal !== undefined && renewal.of === record.fingerprint ? Date.parse(renewal.next) : 0;
-      const at = Math.max(dueAt(record), last) + ownDelay(record, self);
+      const due = renewalAt(record, windows.get(record.name));
+      const at = Math.max(due, last) + ownDelay(record, self);
       return [{ record, at: Math.max(at, later.get(record.name) ?? 0) }];
     })
     .sort((a, b) => a.at - b.at)[0];
-}
-
-/** Up to a minute, or a hundredth of the lifetime. */
-function ownDelay(record: CertificateRecord, self: string): number {
-  const { fingerprint } = record;
-  const share = createHash("sha256").update(`${self} ${fingerprint}`).digest().readUInt16BE(0) / 0x1_0000;
-  return share * Math.min(60_000, lifetimeOf(record) / 100);
 }
 
 /** Resolves with how long this machine waits before it looks at the certificate again, in ms. */
@@ -137,8 +105,6 @@ const FAILURES: ReadonlySet<string> = new Set([
   "secret_missing",
 ]);
 const LONGEST_PAUSE_MS = 300_000;
-const lifetimeOf = ({ notBefore, notAfter }: CertificateRecord): number =>
-  Date.parse(notAfter) - Date.parse(notBefore);
 const PAUSE_MS = 10_000;
 /** The mirror follows the store. */
 const SETTLE_MS = 1_000;

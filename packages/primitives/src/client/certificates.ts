@@ -21,6 +21,8 @@ export const CertificateRow = object({
   state: Type.Enum(["valid", "due", "expired", "lost"]),
   /** Routes over TLS that it is served for: `prod/web www.example.com`. */
   users: list(text()),
+  /** When the authority would like it to be renewed (RFC 9773), RFC 3339; absent: it does not tell. */
+  window: Type.Optional(object({ from: text(), to: text() })),
   /** The next try to renew it, RFC 3339; absent for an imported one. */
   nextTry: Type.Optional(text()),
   /** The last try to renew it. */

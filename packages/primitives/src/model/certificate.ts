@@ -25,6 +25,8 @@ const described = {
   challenge: Type.Optional(Challenge),
   /** Of the certificate authority; absent for an imported one. */
   directory: Type.Optional(text()),
+  /** Where the authority tells when to renew it (RFC 9773); absent: it does not. */
+  renewalInfo: Type.Optional(text()),
   /** How names are proved by DNS: the provider, and the secret with its credentials. */
   dns: Type.Optional(object({ provider: text(), secret: text() })),
 };
@@ -64,6 +66,24 @@ export const RenewalRecord = object({
 });
 export type RenewalRecord = Static<typeof RenewalRecord>;
 
+/** The fact `renewal-window.<name>`: when the authority would like a certificate to be renewed (RFC 9773). */
+export const RenewalWindow = object({
+  name: text(),
+  /** Which certificate: the fingerprint. */
+  of: text(),
+  /** RFC 3339: the authority's window. Absent: it has told none yet. */
+  from: Type.Optional(text()),
+  to: Type.Optional(text()),
+  /** Why the last look has told nothing. */
+  error: Type.Optional(text()),
+  at: text(),
+  machine: text(),
+  /** RFC 3339: when it is asked again. */
+  next: text(),
+});
+/** Static type of the schema of this name. */
+export type RenewalWindow = Static<typeof RenewalWindow>;
+
 /** The fact `acme.default`: whom certificates are ordered from. */
 export const AcmeRecord = object({
   /** URL of the directory (RFC 8555, 7.1.1). */
@@ -87,6 +107,9 @@ const keyOf = (name: string): string => name.replace("*", "_any");
 export const certificateKey = (name: string): `certificate.${string}` => `certificate.${keyOf(name)}`;
 /** The fact that holds the last renewal of a name. */
 export const renewalKey = (name: string): `renewal.${string}` => `renewal.${keyOf(name)}`;
+
+/** The fact that holds the authority's window for a name. */
+export const renewalWindowKey = (name: string): `renewal-window.${string}` => `renewal-window.${keyOf(name)}`;
 
 /** Whether a name of a certificate stands for a host: itself, or `*` for one label (RFC 6125, 6.4.3). */
 export const covers = (name: string, host: string): boolean =>

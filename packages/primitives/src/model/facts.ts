@@ -2,7 +2,7 @@ import Type, { type Static } from "typebox";
 import { AlertRecord, AlertState } from "./alert.ts";
 import { BackupRepository, BackupRuns, BackupVerified, StoreBackup } from "./backup.ts";
 import { Candidates } from "./candidates.ts";
-import { AcmeRecord, CertificateRecord, RenewalRecord } from "./certificate.ts";
+import { AcmeRecord, CertificateRecord, RenewalRecord, RenewalWindow } from "./certificate.ts";
 import { Invite } from "./invite.ts";
 import { ClusterRecord, MachineRecord, RemovedMachine, SubnetRecord } from "./machine.ts";
 import { ClusterSchedule, ScheduleRecord } from "./schedule.ts";
@@ -45,6 +45,7 @@ export const FACTS = {
   secret: SecretRecord,
   certificate: CertificateRecord,
   renewal: RenewalRecord,
+  "renewal-window": RenewalWindow,
   acme: AcmeRecord,
   alert: AlertRecord,
   /** Under `alerting.state`. */
