@@ -10,8 +10,9 @@ export const scheduleTitle = ({
   readonly name: string;
 }): string => (namespace === CLUSTER_SCHEDULES ? name : `${namespace}/${name}`);
 
-/** Stand for the namespace and the volume in backups of the store itself. */
+/** Stands for the namespace in backups of the store itself. */
 export const CLUSTER_BACKUPS = "-";
+/** Stands for the volume there. */
 export const STORE_BACKUP = "store";
 
 /** The subject of a backup, for people: `prod/pgdata`, or the store. Pure. */
