@@ -101,6 +101,20 @@ describe("an image", () => {
     expect(await readdir(join(dir, "blobs", "sha256"))).toEqual([image.digest.slice(7)]);
   });
 
+  it("that is given up while its file is opened fails with the reason, and with nothing else", async () => {
+    const store = openImageStore(dir);
+    const stop = new AbortController();
+    const fetched = store.blobs.ensure(
+      { digest: digestOf(large), size: large.length },
+      async () => {
+        setImmediate(() => stop.abort(new Error("enough")));
+        return Readable.from([large]);
+      },
+      { signal: stop.signal },
+    );
+    await expect(fetched).rejects.toThrow("enough");
+  });
+
   it("that one source damages comes from the next one, and from the only one again", async () => {
     const bad = (times: number): BlobSource => {
       let left = times;

@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { PloyzError } from "../error-codes.ts";
@@ -245,12 +245,15 @@ async function appended(
   let { room } = options;
   const stop = () => stream.destroy(signal.reason as Error);
   signal.addEventListener("abort", stop, { once: true });
+  // It may be stopped before the loop reads it, which then reports the reason.
+  stream.on("error", () => {});
   const stalled =
     stalledMs === undefined
       ? undefined
       : setTimeout(() => stream.destroy(new Error(`the source sent nothing for ${stalledMs} ms`)), stalledMs);
-  const file = await open(path, "a", 0o600);
+  let file: FileHandle | undefined;
   try {
+    file = await open(path, "a", 0o600);
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       if (chunk.length > room) throw new Error("the source sends more than the blob has");
       await file.appendFile(chunk);
@@ -264,7 +267,7 @@ async function appended(
     clearTimeout(stalled);
     signal.removeEventListener("abort", stop);
     stream.destroy();
-    await file.close();
+    await file?.close();
   }
 }
 
