@@ -131,8 +131,7 @@ async function accountFor(namespace: string, i: number, everyMs: number): Promis
   // One whose machine died may have run.
   expect(ran.length + certain).toBeLessThanOrEqual(ticks);
   expect(ran.length + sum(entries)).toBeGreaterThanOrEqual(ticks);
-  // How many depends on how long a run takes on this machine.
-  expect(ran.length).toBeGreaterThan(4);
+  expect(ran.length).toBeGreaterThan(ticks / 5);
   return ticks;
 }
 
